@@ -1,0 +1,140 @@
+import type { TransferJob } from '@kvbm/core'
+
+/** Raised with every change of the border below; the loader refuses a library that speaks another number. */
+export const ABI_VERSION = 1
+
+/** Windows of a memory region start at multiples of this and are twice as long, so that any run of up to 1 GiB lies in one. */
+export const WINDOW_STRIDE_BYTES = 2 ** 30
+
+export interface BindingDescription {
+  readonly kind: 'native' | 'portable'
+  readonly abi: number
+  /** How SHA-256 is computed: `openssl-low-level`, `openssl-evp`, `node-crypto`. */
+  readonly sha256: string
+  /** How CRC32C is computed: `sse4.2`, `armv8`, `table`. */
+  readonly crc32c: string
+  readonly directIo: boolean
+  readonly pageLocking: boolean
+  readonly notes: readonly string[]
+}
+
+export interface MemoryRegion {
+  readonly id: number
+  readonly sizeBytes: number
+}
+
+/** How the memory is held: page-locked by CUDA or the operating system, only touched (lock refused), or not committed yet. */
+export interface CommitResult {
+  readonly locked: 'cuda' | 'os' | 'touched' | 'no'
+  readonly hugePages: boolean
+  /** Why a better state was not reached; empty when it was. */
+  readonly note: string
+}
+
+export interface FileRegion {
+  readonly id: number
+  readonly sizeBytes: number
+  /** Whether aligned reads and writes bypass the page cache. Unaligned ones always go through it. */
+  readonly direct: boolean
+  readonly alignment: number
+  /** Why direct I/O is off; empty when it is on. */
+  readonly note: string
+}
+
+export interface OpenFileOptions {
+  readonly path: string
+  readonly write: boolean
+  /** Create when missing (mode 0600); the file must not exist when `exclusive`. */
+  readonly create: boolean
+  readonly exclusive?: boolean
+  /** Try direct I/O. */
+  readonly direct: boolean
+}
+
+/** Records found valid in a slot table, ascending by generation. Arrays are parallel; hashes and parents have 4 words a row. */
+export interface SlotRecords {
+  readonly count: number
+  readonly slots: Uint32Array
+  readonly generations: Float64Array
+  readonly hashes: Uint32Array
+  readonly parents: Uint32Array
+  readonly positions: Uint32Array
+  readonly lengths: Uint32Array
+  readonly checksums: Uint32Array
+  /** Records that were neither free nor valid (torn or damaged): counted, treated as free. */
+  readonly damaged: number
+}
+
+/** The same columns, given to write. */
+export type SlotRows = Omit<SlotRecords, 'count' | 'damaged'>
+
+export interface LockHandle {
+  release(): void
+}
+
+/**
+ * The border. Two implementations: the C++ addon and its portable twin. Few functions, each batch-shaped: a call costs about
+ * 0.1 µs, so what costs are objects and promises, not calls. Memory and files are both *regions*, named by small integers that
+ * are unique in the process and never reused; a wrong or closed number throws `RangeError`, never corrupts.
+ * Failures of the operating system reject or throw with `StorageIoError` / `StorageFullError` (ENOSPC, EDQUOT).
+ */
+export interface Binding {
+  describe(): BindingDescription
+
+  // ── Memory ──────────────────────────────────────────────────────────────
+  /** Reserves address space, zero-filled when first touched. Throws `StorageFullError` when the system refuses. */
+  createMemory(sizeBytes: number): MemoryRegion
+  /** Names memory that JavaScript owns; keeps it alive until closed. Never a resizable buffer. */
+  adoptMemory(bytes: Uint8Array): MemoryRegion
+  /** Makes a range real: advises huge pages, then locks or touches. `offset`, `length` in bytes. */
+  commitMemory(region: number, offset: number, length: number, lock: boolean): CommitResult
+  /** Bytes from the region's start to the first address that is a multiple of `alignment` (0 where addresses are unknown). */
+  alignmentOffset(region: number, alignment: number): number
+  /** Window `index` (see WINDOW_STRIDE_BYTES). The same object each time until the region closes, which detaches it. */
+  windowOf(region: number, index: number): ArrayBuffer
+
+  // ── Files ───────────────────────────────────────────────────────────────
+  openFile(options: OpenFileOptions): Promise<FileRegion>
+  /** Makes `offset … offset+length` exist, by the best way the file system has; the file never shrinks. */
+  reserveFile(region: number, offset: number, length: number): Promise<'allocated' | 'zero-filled' | 'sparse'>
+  /** Small reads and writes through the page cache: superblocks. A read past the end gives the shorter array. */
+  readFile(region: number, offset: number, length: number): Promise<Uint8Array>
+  writeFile(region: number, offset: number, bytes: Uint8Array): Promise<void>
+  /** Flushes to the device. Never on a hot path. */
+  syncFile(region: number): Promise<void>
+
+  /** Idempotent. Memory: detaches windows, frees once no job uses it. Files: closes once no job uses it. */
+  closeRegion(region: number): void
+
+  // ── Copies ──────────────────────────────────────────────────────────────
+  /** Threads that copy and do file I/O. They sleep when idle and do not keep the process alive then. */
+  createEngine(options: { readonly threads: number }): number
+  /** Runs one job; all rows or an error. `ticket` names it for `cancel`. Small memory-only jobs run inline. */
+  submit(engine: number, ticket: number, job: TransferJob): Promise<void>
+  /** True when the job had not started: its promise then rejects with an error of code `KVBM_CANCELLED`. */
+  cancel(engine: number, ticket: number): boolean
+  /** Awaits running jobs, then ends the threads. */
+  closeEngine(engine: number): Promise<void>
+
+  // ── Checksums and hashes (synchronous, CPU-bound) ───────────────────────
+  /** CRC32C (Castagnoli) of `bytes`, continuing from `seed` (0 to begin). */
+  crc32c(bytes: Uint8Array, seed?: number): number
+  /** First 16 bytes of SHA-256, little-endian words. For roots; never on a hot path. */
+  sha256(bytes: Uint8Array): Uint32Array
+  /**
+   * Chain of SHA-256 hashes: `backing` holds the parent in its first 4 words; hash i (4 words at 4·(i+1)) becomes the first
+   * 16 bytes of SHA-256(hash i−1 ‖ tokens of block i as u32le). Hashes ⌊tokens.length ÷ pageSize⌋ blocks.
+   */
+  hashBlocks(tokens: Uint32Array, pageSize: number, backing: Uint32Array): void
+
+  // ── Slot table (docs/durability.md gives the record's 64 bytes) ─────────
+  readSlots(file: number, tableOffset: number, slotCount: number): Promise<SlotRecords>
+  /** Writes records of the given slots. */
+  writeSlots(file: number, tableOffset: number, rows: SlotRows): Promise<void>
+  /** Makes the records of these slots free. */
+  clearSlots(file: number, tableOffset: number, slots: Uint32Array): Promise<void>
+
+  // ── Lock ────────────────────────────────────────────────────────────────
+  /** Exclusive advisory lock on a file (created when missing, mode 0600, close-on-exec). Undefined when another holds it. */
+  lockFile(path: string): Promise<LockHandle | undefined>
+}

@@ -1,0 +1,152 @@
+/** Stable codes; docs/errors.md explains each. Messages may improve, codes stay within a major version. */
+export type KvbmErrorCode =
+  | 'KVBM_CONFIG_INVALID'
+  | 'KVBM_POOL_EXHAUSTED'
+  | 'KVBM_BLOCK_CONSUMED'
+  | 'KVBM_CLOSED'
+  | 'KVBM_DEADLINE'
+  | 'KVBM_STORAGE_FULL'
+  | 'KVBM_STORAGE_IO'
+  | 'KVBM_DIRECTORY_LOCKED'
+  | 'KVBM_DIRECTORY_FOREIGN'
+  | 'KVBM_NATIVE_UNAVAILABLE'
+  | 'KVBM_NATIVE_MISMATCH'
+  | 'KVBM_DEVICE_UNAVAILABLE'
+  | 'KVBM_SHARDING_UNAVAILABLE'
+  | 'KVBM_NIXL_UNAVAILABLE'
+
+/** Something that can go wrong in operation. Compare `code`, also across copies of this package: `KvbmError.is`. */
+export class KvbmError extends Error {
+  readonly code: KvbmErrorCode
+
+  constructor(code: KvbmErrorCode, message: string, options?: { readonly cause?: unknown }) {
+    super(message, options)
+    this.code = code
+    this.name = new.target.name
+  }
+
+  static is(error: unknown, code?: KvbmErrorCode): error is KvbmError {
+    const found = (error as { code?: unknown } | null | undefined)?.code
+    if (!(error instanceof Error) || typeof found !== 'string' || !found.startsWith('KVBM_')) return false
+    return code === undefined || found === code
+  }
+}
+
+/** One violated rule of a configuration. `path` is dotted: `hostLayout.numBlocks`. */
+export interface ConfigIssue {
+  readonly path: string
+  readonly value: unknown
+  readonly rule: string
+  readonly remedy: string
+}
+
+export class ConfigError extends KvbmError {
+  readonly issues: readonly ConfigIssue[]
+
+  constructor(issues: readonly ConfigIssue[]) {
+    const lines = issues.map((issue) => `  ${issue.path}: ${issue.rule}, got ${show(issue.value)}. ${issue.remedy}`)
+    super('KVBM_CONFIG_INVALID', `${issues.length} problem${issues.length === 1 ? '' : 's'} in the configuration:\n${lines.join('\n')}`)
+    this.issues = issues
+  }
+}
+
+function show(value: unknown): string {
+  if (typeof value === 'bigint') return `${value}n`
+  if (typeof value === 'function') return `a function`
+  try {
+    return value === undefined ? 'nothing' : (JSON.stringify(value) ?? String(value))
+  } catch {
+    return String(value)
+  }
+}
+
+export class PoolExhaustedError extends KvbmError {
+  readonly requested: number
+  readonly available: number
+  readonly total: number
+  readonly waiting: number
+
+  constructor(facts: { readonly requested: number; readonly available: number; readonly total: number; readonly waiting: number }) {
+    const { requested, available, total, waiting } = facts
+    super(
+      'KVBM_POOL_EXHAUSTED',
+      `Not enough free blocks: ${requested} requested, ${available} of ${total} available, ${waiting} callers waiting. Release blocks or raise numBlocks.`,
+    )
+    this.requested = requested
+    this.available = available
+    this.total = total
+    this.waiting = waiting
+  }
+}
+
+export class BlockConsumedError extends KvbmError {
+  constructor(handle: string, by: string) {
+    super('KVBM_BLOCK_CONSUMED', `This ${handle} handle was consumed by ${by}. Use the handle that ${by} returned.`)
+  }
+}
+
+export class ClosedError extends KvbmError {
+  constructor(what: string) {
+    super('KVBM_CLOSED', `The ${what} is closed. Create a new one, or close it after the last use.`)
+  }
+}
+
+export class DeadlineError extends KvbmError {
+  constructor(what: string, deadlineMs: number) {
+    super('KVBM_DEADLINE', `${what} did not finish within ${deadlineMs} ms. Raise the deadline or lower the load.`)
+  }
+}
+
+export class StorageFullError extends KvbmError {
+  constructor(message: string, options?: { readonly cause?: unknown }) {
+    super('KVBM_STORAGE_FULL', message, options)
+  }
+}
+
+export class StorageIoError extends KvbmError {
+  constructor(message: string, options?: { readonly cause?: unknown }) {
+    super('KVBM_STORAGE_IO', message, options)
+  }
+}
+
+export class DirectoryLockedError extends KvbmError {
+  constructor(directory: string, detail: string) {
+    super('KVBM_DIRECTORY_LOCKED', `Another process uses the cache directory ${directory} (${detail}). Close it or choose another path.`)
+  }
+}
+
+export class DirectoryForeignError extends KvbmError {
+  constructor(directory: string, detail: string) {
+    super('KVBM_DIRECTORY_FOREIGN', `The directory ${directory} is not ours to write: ${detail}. Choose an empty directory; nothing was changed.`)
+  }
+}
+
+export class NativeUnavailableError extends KvbmError {
+  constructor(message: string, options?: { readonly cause?: unknown }) {
+    super('KVBM_NATIVE_UNAVAILABLE', message, options)
+  }
+}
+
+export class NativeMismatchError extends KvbmError {
+  constructor(expected: number, actual: number, path: string) {
+    super('KVBM_NATIVE_MISMATCH', `The native library ${path} speaks ABI ${actual}, this package ABI ${expected}. Install matching versions or rebuild it.`)
+  }
+}
+
+export class DeviceUnavailableError extends KvbmError {
+  constructor(message: string, options?: { readonly cause?: unknown }) {
+    super('KVBM_DEVICE_UNAVAILABLE', message, options)
+  }
+}
+
+export class ShardingUnavailableError extends KvbmError {
+  constructor(path: string) {
+    super('KVBM_SHARDING_UNAVAILABLE', `${path}.logical: sharding over worker processes is not part of this version. Give the layout an allocator instead.`)
+  }
+}
+
+export class NixlUnavailableError extends KvbmError {
+  constructor(message: string, options?: { readonly cause?: unknown }) {
+    super('KVBM_NIXL_UNAVAILABLE', message, options)
+  }
+}

@@ -1,0 +1,32 @@
+/**
+ * Bytes to move and to sum, as flat rows.
+ *
+ * `runs`: rows of five numbers: source region, source offset, target region, target offset, length in bytes. Each region is
+ * memory or a file; memory → memory copies, memory → file writes, file → memory reads (all of it or an error).
+ * `sums`: rows of four numbers: block index, region, offset, length. CRC32C over each block's rows in order goes to
+ * `into[block index]`; memory regions only. `before` sums what is about to be copied, `after` what has arrived.
+ */
+export interface TransferJob {
+  readonly runs: Float64Array
+  readonly sums?: { readonly pieces: Float64Array; readonly into: Uint32Array; readonly when: 'before' | 'after' }
+}
+
+export interface TransferOptions {
+  /** Cancels a queued job (rejects with the signal's reason); a job that has started is awaited. */
+  readonly signal?: AbortSignal
+}
+
+export interface TransferRuntimeStats {
+  readonly queued: number
+  readonly running: number
+  readonly jobs: number
+  readonly bytes: number
+}
+
+/** Port: threads that copy and do file I/O; several managers may share one. Rejects with `StorageIoError`. */
+export interface TransferRuntime {
+  submit(job: TransferJob, options?: TransferOptions): Promise<void>
+  stats(): TransferRuntimeStats
+  /** Refuses new jobs, awaits running ones. */
+  close(): Promise<void>
+}
