@@ -1,1 +1,16 @@
-export {}
+export { createAllocator } from './create-allocator.js'
+export { DeviceAllocator, type DeviceAllocatorOptions } from './device-allocator.js'
+export { DiskAllocator, type DiskAllocatorOptions } from './disk-allocator.js'
+export type { OpenSlotsOptions } from './open-slots.js'
+export { PinnedAllocator } from './pinned-allocator.js'
+export type { RuntimeOption } from './runtime-option.js'
+export type { SlotFile } from './slot-file.js'
+export type { CommitRows } from './slot-records.js'
+export { SystemAllocator } from './system-allocator.js'
+export {
+  createTransferRuntime,
+  defaultTransferRuntime,
+  type NativeTransferRuntime,
+  type TransferRuntimeOptions,
+} from './transfer-runtime.js'
+export { type WrapMemoryOptions, wrapMemory } from './wrap-memory.js'

@@ -1,0 +1,112 @@
+import { stat, truncate, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import {
+  type AllocateRequest,
+  DisposeStack,
+  invalidArgument,
+  positiveInteger,
+  type Storage,
+  type StorageAllocator,
+} from '@kvbm/core'
+import type { Binding, FileRegion } from '@kvbm/native'
+import { lockOrThrow } from './directory-lock.js'
+import { FileStorage } from './file-storage.js'
+import { type OpenSlotsOptions, openSlotFile } from './open-slots.js'
+import { checkOwnFile, claimDirectory, explained } from './private-directory.js'
+import { bindingOf, type RuntimeOption } from './runtime-option.js'
+import type { SlotFile } from './slot-file.js'
+import { DIRECT_IO_OFF, SEGMENT_BYTES_DEFAULT } from './slot-geometry.js'
+
+export interface DiskAllocatorOptions extends RuntimeOption {
+  /** `auto` bypasses the page cache where sizes and file system allow it; `off` never does. Default `auto`. */
+  readonly directIo?: 'auto' | 'off'
+}
+
+const LABEL = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/
+
+/**
+ * Files in one directory: created with mode 0700 and 0600, refused when it is a symbolic link, another user's, or
+ * writable by others (`DirectoryForeignError`), or in use by another process (`DirectoryLockedError`).
+ */
+export class DiskAllocator implements StorageAllocator {
+  readonly kind = 'disk'
+  readonly path: string
+  readonly #options: DiskAllocatorOptions
+
+  constructor(path: string, options: DiskAllocatorOptions = {}) {
+    if (typeof path !== 'string' || path === '') throw invalidArgument('path', 'the path of a directory', path)
+    this.path = path
+    this.#options = options
+  }
+
+  /**
+   * The named, persistent file `<label>.bin`, made or opened again with what it held; it never shrinks. Its space is
+   * reserved now, or `lazy`: taken from the file system as it is written.
+   */
+  async allocate({ sizeBytes, lazy = false, label = 'storage' }: AllocateRequest): Promise<Storage> {
+    positiveInteger('sizeBytes', sizeBytes)
+    if (!LABEL.test(label)) throw invalidArgument('label', 'up to 64 letters, digits, . _ or -, no dot first', label)
+    const owned = new DisposeStack()
+    try {
+      return await this.#openNamed({ sizeBytes, lazy, label }, owned)
+    } catch (error) {
+      await owned.close()
+      throw error
+    }
+  }
+
+  /** The slots of a disk tier, in a sub-directory named for the fingerprint, with what survived from before. */
+  openSlots(options: OpenSlotsOptions): Promise<SlotFile> {
+    const directIo = this.#options.directIo ?? 'auto'
+    return openSlotFile({ root: this.path, binding: bindingOf(this.#options), directIo }, options)
+  }
+
+  describe(): string {
+    return `files in ${this.path}`
+  }
+
+  async #openNamed({ sizeBytes, lazy, label }: Required<AllocateRequest>, owned: DisposeStack): Promise<Storage> {
+    const binding = bindingOf(this.#options)
+    const directory = await claimDirectory(this.path)
+    const path = join(directory, `${label}.bin`)
+    await checkOwnFile(directory, join(directory, `${label}.lock`))
+    const existed = await checkOwnFile(directory, path)
+    const lock = await lockOrThrow(binding, directory, join(directory, `${label}.lock`))
+    owned.defer(() => lock.release())
+    if (!existed) owned.defer(() => unlink(path).catch(() => undefined))
+    const direct = this.#options.directIo !== 'off'
+    const region = await binding.openFile({ path, write: true, create: true, direct })
+    owned.defer(() => binding.closeRegion(region.id))
+    const growth = lazy ? await extend(directory, path, sizeBytes) : await reserve(binding, region, sizeBytes)
+    const notes = direct ? [] : [DIRECT_IO_OFF]
+    const facts = { label, growth }
+    return new FileStorage({
+      binding,
+      region,
+      path,
+      sizeBytes,
+      facts: () => facts,
+      notes: () => notes,
+      onClose: () => lock.release(),
+    })
+  }
+}
+
+/** Reserves what lies beyond the file's present end; what it holds is not touched. */
+async function reserve(binding: Binding, region: FileRegion, sizeBytes: number): Promise<string> {
+  let weakest = 'as found'
+  for (let offset = region.sizeBytes; offset < sizeBytes; offset += SEGMENT_BYTES_DEFAULT) {
+    const lengthBytes = Math.min(SEGMENT_BYTES_DEFAULT, sizeBytes - offset)
+    const kind = await binding.reserveFile(region.id, offset, lengthBytes)
+    if (kind === 'sparse' || weakest !== 'sparse') weakest = kind
+  }
+  return weakest
+}
+
+/** Gives the file its size without reserving space. */
+function extend(directory: string, path: string, sizeBytes: number): Promise<string> {
+  return explained(directory, async () => {
+    if ((await stat(path)).size < sizeBytes) await truncate(path, sizeBytes)
+    return 'lazy'
+  })
+}

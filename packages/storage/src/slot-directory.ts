@@ -1,0 +1,102 @@
+import { rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DirectoryForeignError } from '@kvbm/core'
+import type { Binding, FileRegion } from '@kvbm/native'
+import { checkOwnFile, claimDirectory, explained } from './private-directory.js'
+import { type DecodedCopy, directoryNameOf, FORMAT_VERSION, type Superblock } from './superblock.js'
+import { readSuperblock, writeSuperblock } from './superblock-file.js'
+
+/** Where the files of one fingerprint lie: a directory of their own, named for the fingerprint's hash. */
+export interface SlotPaths {
+  readonly directory: string
+  /** Superblock, change counters and records. */
+  readonly table: string
+  /** The bytes of the slots. */
+  readonly data: string
+  readonly lock: string
+  /** The fingerprint's text, for people. */
+  readonly fingerprint: string
+}
+
+/** Makes or checks both directories and looks at what lies in them. Throws `DirectoryForeignError`. */
+export async function claimSlotDirectory(root: string, fingerprint: string): Promise<SlotPaths> {
+  const directory = await claimDirectory(join(await claimDirectory(root), directoryNameOf(fingerprint)))
+  const at = (name: string): string => join(directory, name)
+  const paths = {
+    table: at('slots.kvbm'),
+    data: at('blocks.kvbm'),
+    lock: at('lock'),
+    fingerprint: at('fingerprint.json'),
+  }
+  for (const path of [...Object.values(paths), newTablePath(paths.table)]) await checkOwnFile(directory, path)
+  return { directory, ...paths }
+}
+
+/** What must agree before anything of a directory is used or changed. */
+export type Expectation = Pick<Superblock, 'fingerprint' | 'slotBytes' | 'slotStride'>
+
+/** The superblock of the table, undefined where there is none yet. Throws `DirectoryForeignError`, changes nothing. */
+export async function inspectTable(
+  binding: Binding,
+  paths: SlotPaths,
+  expected: Expectation,
+): Promise<Superblock | undefined> {
+  if (!(await checkOwnFile(paths.directory, paths.table))) return undefined
+  const file = await binding.openFile({ path: paths.table, write: false, create: false, direct: false })
+  try {
+    if (file.sizeBytes === 0) return undefined
+    return accept(await readSuperblock(binding, file.id), paths, expected)
+  } finally {
+    binding.closeRegion(file.id)
+  }
+}
+
+/** Creates the table under another name and moves it into place whole, so that a half-made one is never found. */
+export async function createTable(binding: Binding, paths: SlotPaths, expected: Expectation): Promise<Superblock> {
+  const path = newTablePath(paths.table)
+  const file = await binding.openFile({ path, write: true, create: true, direct: false })
+  const empty = { formatVersion: FORMAT_VERSION, sequence: 0, epoch: 0, generationFloor: 1, numSlots: 0, ...expected }
+  let written: Superblock
+  try {
+    written = await writeSuperblock(binding, file.id, empty)
+    await binding.syncFile(file.id)
+  } finally {
+    binding.closeRegion(file.id)
+  }
+  await explained(paths.directory, async () => {
+    await writeFile(paths.fingerprint, `${expected.fingerprint}\n`, { mode: 0o600 })
+    await rename(path, paths.table)
+  })
+  return written
+}
+
+/** Opens the table for writing. */
+export function openTable(binding: Binding, paths: SlotPaths): Promise<FileRegion> {
+  return binding.openFile({ path: paths.table, write: true, create: false, direct: false })
+}
+
+function newTablePath(table: string): string {
+  return `${table}.new`
+}
+
+function accept(found: DecodedCopy, paths: SlotPaths, expected: Expectation): Superblock {
+  const reason = typeof found === 'string' ? UNREADABLE[found] : mismatch(found, expected)
+  if (reason !== undefined) throw new DirectoryForeignError(paths.directory, `${paths.table} ${reason}`)
+  return found as Superblock
+}
+
+const UNREADABLE: Readonly<Record<Extract<DecodedCopy, string>, string>> = {
+  empty: 'has no superblock',
+  torn: 'has no whole superblock: both copies are damaged',
+  foreign: 'is not a slot table of this library',
+}
+
+function mismatch(found: Superblock, expected: Expectation): string | undefined {
+  if (found.formatVersion > FORMAT_VERSION) {
+    return `was written in format ${found.formatVersion} by a newer version for ${found.fingerprint}; this one reads up to format ${FORMAT_VERSION}`
+  }
+  if (found.fingerprint !== expected.fingerprint)
+    return `holds blocks of ${found.fingerprint}, not of ${expected.fingerprint}`
+  if (found.slotBytes === expected.slotBytes && found.slotStride === expected.slotStride) return undefined
+  return `has slots of ${found.slotBytes} bytes every ${found.slotStride}, not of ${expected.slotBytes} every ${expected.slotStride}`
+}

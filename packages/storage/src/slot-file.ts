@@ -1,0 +1,163 @@
+import { ClosedError, type DisposeStack, invalidArgument, type Storage, type StorageDescription } from '@kvbm/core'
+import type { Binding, SlotRecords } from '@kvbm/native'
+import type { ChangeCounters } from './change-counters.js'
+import type { SegmentedGrowth } from './segmented-growth.js'
+import type { SlotGeometry } from './slot-geometry.js'
+import { type CommitRows, checkRows } from './slot-records.js'
+import { type Superblock, TABLE_OFFSET } from './superblock.js'
+import { writeSuperblock } from './superblock-file.js'
+
+/** Generations reserved in the superblock at once: one more write of it per million commits. */
+export const GENERATIONS_AHEAD = 2 ** 20
+
+/** What opening found and made; `owned` undoes all of it. */
+export interface SlotFileParts {
+  readonly binding: Binding
+  readonly table: number
+  readonly storage: Storage
+  readonly geometry: SlotGeometry
+  readonly growth: SegmentedGrowth
+  readonly counters: ChangeCounters
+  readonly superblock: Superblock
+  readonly recovered: SlotRecords
+  readonly nextGeneration: number
+  readonly owned: DisposeStack
+}
+
+/**
+ * The files of a disk tier: fixed slots of block bytes beside a table of records that say what is in them. A block is
+ * stored in four steps: `reserve` its slot, `invalidate` the record, write the bytes by a transfer to `storage`,
+ * `commit` the record. Whenever the process dies, every record found on opening describes bytes written whole.
+ */
+export class SlotFile {
+  readonly numSlots: number
+  readonly slotBytes: number
+  /** Slot i begins at `i × slotStride`: `slotBytes` rounded up to 4,096, except that smaller slots are packed. */
+  readonly slotStride: number
+  /** The bytes of all slots as one region. */
+  readonly storage: Storage
+  /** What the one scan at opening found, ascending by generation (oldest first). */
+  readonly recovered: SlotRecords
+  readonly #parts: SlotFileParts
+  readonly #pending = new Set<Promise<void>>()
+  /** 1 where the file may hold a valid record. A slot without one needs no invalidation. */
+  readonly #live: Uint8Array
+  #superblock: Superblock
+  #nextGeneration: number
+  #raising: Promise<void> | undefined
+  #closing: Promise<void> | undefined
+
+  /** Made by `DiskAllocator.openSlots`. */
+  constructor(parts: SlotFileParts) {
+    this.numSlots = parts.geometry.numSlots
+    this.slotBytes = parts.geometry.slotBytes
+    this.slotStride = parts.geometry.slotStride
+    this.storage = parts.storage
+    this.recovered = parts.recovered
+    this.#parts = parts
+    this.#superblock = parts.superblock
+    this.#nextGeneration = parts.nextGeneration
+    this.#live = new Uint8Array(this.numSlots)
+    for (const slot of parts.recovered.slots) this.#live[slot] = 1
+  }
+
+  /** Makes room for these slots where the file has not grown yet. Rejects with `StorageFullError`. */
+  reserve(slots: Uint32Array): Promise<void> {
+    return this.#run(slots, () => this.#parts.growth.ensure(this.#segmentsOf(slots)))
+  }
+
+  /** Frees the records of these slots, before anything is written to them or when their blocks are given up. */
+  invalidate(slots: Uint32Array): Promise<void> {
+    return this.#run(slots, async () => {
+      const live = slots.filter((slot) => this.#live[slot] === 1)
+      if (live.length === 0) return
+      await this.#parts.binding.clearSlots(this.#parts.table, TABLE_OFFSET, live)
+      for (const slot of live) this.#live[slot] = 0
+    })
+  }
+
+  /** Writes the records of slots whose bytes have been written. Resolved means: found again after any process death. */
+  commit(rows: CommitRows): Promise<void> {
+    return this.#run(rows.slots, async () => {
+      checkRows(rows)
+      const { binding, table, counters } = this.#parts
+      const count = rows.slots.length
+      const generations = this.#takeGenerations(count)
+      await this.#coverGenerations()
+      for (const slot of rows.slots) this.#live[slot] = 1
+      const lengths = new Uint32Array(count).fill(this.slotBytes)
+      await binding.writeSlots(table, TABLE_OFFSET, { ...rows, generations, lengths })
+      await counters.bump(rows.slots)
+    })
+  }
+
+  /** Path, direct I/O, growth, writer epoch, what was recovered, dropped and damaged; notes say why not better. */
+  describe(): StorageDescription {
+    return this.storage.describe()
+  }
+
+  /** Awaits what it has under way, closes the files, then gives the lock back. Await transfers first. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #close(): Promise<void> {
+    await Promise.allSettled(this.#pending)
+    await this.#parts.owned.close()
+  }
+
+  async #run(slots: Uint32Array, act: () => Promise<void>): Promise<void> {
+    if (this.#closing !== undefined) throw new ClosedError('slot file')
+    this.#checkSlots(slots)
+    if (slots.length === 0) return
+    const work = act()
+    this.#pending.add(work)
+    try {
+      await work
+    } finally {
+      this.#pending.delete(work)
+    }
+  }
+
+  #checkSlots(slots: Uint32Array): void {
+    for (const slot of slots) {
+      if (slot >= this.numSlots) throw invalidArgument('slot', `0 to ${this.numSlots - 1}`, slot)
+    }
+  }
+
+  #segmentsOf(slots: Uint32Array): Set<number> {
+    const { slotsPerSegment } = this.#parts.geometry
+    const segments = new Set<number>()
+    for (const slot of slots) segments.add(Math.floor(slot / slotsPerSegment))
+    return segments
+  }
+
+  #takeGenerations(count: number): Float64Array {
+    const first = this.#nextGeneration
+    this.#nextGeneration += count
+    const generations = new Float64Array(count)
+    for (let index = 0; index < count; index++) generations[index] = first + index
+    return generations
+  }
+
+  /** No record may carry a generation that the superblock does not cover: it could come again after all are cleared. */
+  async #coverGenerations(): Promise<void> {
+    while (this.#nextGeneration > this.#superblock.generationFloor) {
+      this.#raising ??= this.#raiseFloor().finally(() => {
+        this.#raising = undefined
+      })
+      await this.#raising
+    }
+  }
+
+  async #raiseFloor(): Promise<void> {
+    const generationFloor = this.#nextGeneration + GENERATIONS_AHEAD
+    const { binding, table } = this.#parts
+    this.#superblock = await writeSuperblock(binding, table, { ...this.#superblock, generationFloor })
+  }
+}
