@@ -1,1 +1,9 @@
-export {}
+export { BlockHasher, type BlockHasherOptions, type ChainStep } from './block-hasher.js'
+export { extendHashes, type HashTokensOptions, hashTokens, rootHash } from './hash-tokens.js'
+export { PartialTokenBlock, type PartialTokenBlockOptions } from './partial-token-block.js'
+export type { Salt } from './salt.js'
+export { type Sha256Options, sha256Hasher } from './sha256-hasher.js'
+export { TokenBlock, type TokenBlockOptions } from './token-block.js'
+export { type TokenBlockParts, TokenBlockSequence, type TokenBlockSequenceOptions } from './token-block-sequence.js'
+export type { TokenInput, TokenRange } from './tokens.js'
+export { loadXxh3, type SeedConvention, Xxh3Hasher, type Xxh3Options } from './xxh3.js'
