@@ -1,1 +1,10 @@
-export {}
+export type { DropReason, Edge, EdgeCounters } from './counters.js'
+export type { BlocksCorrupt, EventsMissed, ManagerEvent, ManagerEventListener, TierStateChanged } from './event-hub.js'
+export { Lease, type LeaseRun } from './lease.js'
+export { KvBlockManager, type Manager, type OffloadOptions, type OnboardOptions, type SaltOptions } from './manager.js'
+export type { OffloadReport } from './offloader.js'
+export type { RemoteStatus } from './remote.js'
+export { DEFAULT_SETTINGS, type ManagerSettings } from './settings.js'
+export type { EdgeStatus, ManagerStatus, TierStatus } from './status.js'
+export { Tier, type TierState } from './tier.js'
+export type { WaitOptions } from './within.js'

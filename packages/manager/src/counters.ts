@@ -1,0 +1,44 @@
+import type { TierName } from '@kvbm/core'
+
+/** Why a block did not reach the tier it was offered to. */
+export type DropReason = 'queue-full' | 'target-full' | 'source-gone' | 'filtered' | 'corrupt' | 'io-error' | 'closed'
+
+export type Edge = `${TierName}-${TierName}`
+
+export interface EdgeCounters {
+  /** Blocks copied, verified and registered in the target tier. */
+  blocks: number
+  bytes: number
+  /** Copy jobs, and the seconds they took. */
+  transfers: number
+  seconds: number
+  drops: Record<DropReason, number>
+}
+
+function newEdge(): EdgeCounters {
+  const drops = { 'queue-full': 0, 'target-full': 0, 'source-gone': 0, filtered: 0, corrupt: 0, 'io-error': 0, closed: 0 }
+  return { blocks: 0, bytes: 0, transfers: 0, seconds: 0, drops }
+}
+
+/** Everything the manager counts, as plain numbers that only grow. */
+export class Counters {
+  /** Blocks asked for by `match`, and found, by the tier that gave them. */
+  requested = 0
+  readonly matched: Record<TierName, number> = { device: 0, host: 0, disk: 0 }
+  /** Blocks whose checksum did not fit, by the tier that held them. */
+  readonly corrupt: Record<TierName, number> = { device: 0, host: 0, disk: 0 }
+  /** Transfers given up on while still running; what they touch stays held until they end. */
+  abandoned = 0
+  readonly edges = new Map<Edge, EdgeCounters>()
+
+  edge(from: TierName, to: TierName): EdgeCounters {
+    const name: Edge = `${from}-${to}`
+    let edge = this.edges.get(name)
+    if (edge === undefined) this.edges.set(name, (edge = newEdge()))
+    return edge
+  }
+
+  drop(from: TierName, to: TierName, reason: DropReason, count: number): void {
+    this.edge(from, to).drops[reason] += count
+  }
+}

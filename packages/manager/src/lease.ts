@@ -1,0 +1,48 @@
+import type { BlockHashes, TierName } from '@kvbm/core'
+import type { ImmutableBlocks } from '@kvbm/pool'
+
+/** Consecutive blocks of a lease that lie in one tier. */
+export interface LeaseRun {
+  readonly tier: TierName
+  readonly blocks: ImmutableBlocks
+}
+
+/**
+ * The longest cached prefix of a prompt, pinned where each block is fastest to reach: nothing of it is evicted until
+ * `release()`. Runs are in prompt order and cover `hashes` without gaps.
+ */
+export class Lease {
+  readonly hashes: BlockHashes
+  readonly runs: readonly LeaseRun[]
+
+  constructor(hashes: BlockHashes, runs: readonly LeaseRun[]) {
+    this.hashes = hashes
+    this.runs = runs
+  }
+
+  /** Blocks of the prefix. */
+  get count(): number {
+    return this.hashes.count
+  }
+
+  /** Tokens of the prefix. */
+  get tokens(): number {
+    return this.count * this.hashes.pageSize
+  }
+
+  /** Blocks by the tier they are pinned in. */
+  get byTier(): Record<TierName, number> {
+    const counts = { device: 0, host: 0, disk: 0 }
+    for (const run of this.runs) counts[run.tier] += run.blocks.count
+    return counts
+  }
+
+  /** Gives the blocks back, the tail first, so that heads of prompts outlive their tails. Idempotent. */
+  release(): void {
+    for (let index = this.runs.length - 1; index >= 0; index--) this.runs[index]!.blocks.release()
+  }
+
+  [Symbol.dispose](): void {
+    this.release()
+  }
+}

@@ -1,0 +1,84 @@
+import type { StorageDescription, TierName } from '@kvbm/core'
+import type { Counters, DropReason, Edge } from './counters.js'
+import type { RemoteStatus } from './remote.js'
+import type { TierState, TierStore } from './tier.js'
+
+export interface TierStatus {
+  readonly state: TierState
+  readonly reason: string
+  readonly lastError: string
+  readonly blocks: {
+    readonly total: number
+    readonly free: number
+    /** Cached and held by nobody: evictable. */
+    readonly inactive: number
+    readonly held: number
+    readonly quarantined: number
+  }
+  readonly blockBytes: number
+  readonly capacityBytes: number
+  readonly usedBytes: number
+  readonly layout: string
+  readonly pool: Readonly<Record<string, number>>
+  readonly storages: readonly StorageDescription[]
+  /** Slot records that were damaged when the disk was opened; they are free now. */
+  readonly damagedAtOpen?: number
+}
+
+export interface EdgeStatus {
+  readonly blocks: number
+  readonly bytes: number
+  readonly transfers: number
+  readonly seconds: number
+  readonly queued: number
+  readonly running: number
+  readonly drops: Readonly<Record<DropReason, number>>
+}
+
+/** Plain JSON: what a person or a dashboard asks first. */
+export interface ManagerStatus {
+  readonly state: 'open' | 'closing' | 'closed'
+  readonly workerId: number
+  readonly modelId: string
+  readonly binding: string
+  readonly tiers: Partial<Record<TierName, TierStatus>>
+  readonly edges: Partial<Record<Edge, EdgeStatus>>
+  readonly requested: number
+  readonly matched: Readonly<Record<TierName, number>>
+  readonly corrupt: Readonly<Record<TierName, number>>
+  readonly transfers: { readonly running: number; readonly queued: number; readonly abandoned: number }
+  readonly nixl: RemoteStatus
+  readonly settings: Readonly<Record<string, number | boolean>>
+}
+
+export function tierStatus(tier: TierStore): TierStatus {
+  const { pool, blockBytes, layout } = tier
+  const { free, inactive, held, quarantined, total } = pool
+  return {
+    state: tier.state,
+    reason: tier.reason,
+    lastError: tier.lastError,
+    blocks: { total, free, inactive, held, quarantined },
+    blockBytes,
+    capacityBytes: total * blockBytes,
+    usedBytes: (inactive + held) * blockBytes,
+    layout: typeof layout.type === 'string' ? layout.type : layout.type.kind,
+    pool: { ...pool.stats() },
+    storages: tier.slots === undefined ? tier.storages.map((storage) => storage.describe()) : [tier.slots.describe()],
+    ...(tier.slots === undefined ? {} : { damagedAtOpen: tier.slots.recovered.damaged }),
+  }
+}
+
+/** Counters of the edges, beside the queues that feed them. */
+export function edgeStatuses(
+  counters: Counters,
+  queues: readonly { readonly edge: { readonly from: TierName; readonly to: TierName }; readonly queued: number; readonly running: number }[],
+): Partial<Record<Edge, EdgeStatus>> {
+  const result: Partial<Record<Edge, EdgeStatus>> = {}
+  for (const { edge } of queues) counters.edge(edge.from, edge.to)
+  for (const [name, { blocks, bytes, transfers, seconds, drops }] of counters.edges) {
+    const queue = queues.find(({ edge }) => `${edge.from}-${edge.to}` === name)
+    result[name] = { blocks, bytes, transfers, seconds, queued: queue?.queued ?? 0, running: queue?.running ?? 0, drops: { ...drops } }
+  }
+  return result
+}
