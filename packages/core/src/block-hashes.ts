@@ -55,7 +55,8 @@ export class BlockHashes extends PackedHashes {
   readonly #backing: Uint32Array
 
   constructor({ algorithm, pageSize, backing, start = 0 }: BlockHashesOptions) {
-    if (backing.length < WORDS_PER_HASH) throw invalidArgument('backing.length', 'at least 4 (the parent)', backing.length)
+    if (backing.length < WORDS_PER_HASH)
+      throw invalidArgument('backing.length', 'at least 4 (the parent)', backing.length)
     super(backing.subarray(WORDS_PER_HASH))
     this.algorithm = algorithm
     this.pageSize = pageSize

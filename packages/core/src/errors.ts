@@ -45,7 +45,10 @@ export class ConfigError extends KvbmError {
 
   constructor(issues: readonly ConfigIssue[]) {
     const lines = issues.map((issue) => `  ${issue.path}: ${issue.rule}, got ${show(issue.value)}. ${issue.remedy}`)
-    super('KVBM_CONFIG_INVALID', `${issues.length} problem${issues.length === 1 ? '' : 's'} in the configuration:\n${lines.join('\n')}`)
+    super(
+      'KVBM_CONFIG_INVALID',
+      `${issues.length} problem${issues.length === 1 ? '' : 's'} in the configuration:\n${lines.join('\n')}`,
+    )
     this.issues = issues
   }
 }
@@ -66,7 +69,12 @@ export class PoolExhaustedError extends KvbmError {
   readonly total: number
   readonly waiting: number
 
-  constructor(facts: { readonly requested: number; readonly available: number; readonly total: number; readonly waiting: number }) {
+  constructor(facts: {
+    readonly requested: number
+    readonly available: number
+    readonly total: number
+    readonly waiting: number
+  }) {
     const { requested, available, total, waiting } = facts
     super(
       'KVBM_POOL_EXHAUSTED',
@@ -111,13 +119,19 @@ export class StorageIoError extends KvbmError {
 
 export class DirectoryLockedError extends KvbmError {
   constructor(directory: string, detail: string) {
-    super('KVBM_DIRECTORY_LOCKED', `Another process uses the cache directory ${directory} (${detail}). Close it or choose another path.`)
+    super(
+      'KVBM_DIRECTORY_LOCKED',
+      `Another process uses the cache directory ${directory} (${detail}). Close it or choose another path.`,
+    )
   }
 }
 
 export class DirectoryForeignError extends KvbmError {
   constructor(directory: string, detail: string) {
-    super('KVBM_DIRECTORY_FOREIGN', `The directory ${directory} is not ours to write: ${detail}. Choose an empty directory; nothing was changed.`)
+    super(
+      'KVBM_DIRECTORY_FOREIGN',
+      `The directory ${directory} is not ours to write: ${detail}. Choose an empty directory; nothing was changed.`,
+    )
   }
 }
 
@@ -129,7 +143,10 @@ export class NativeUnavailableError extends KvbmError {
 
 export class NativeMismatchError extends KvbmError {
   constructor(expected: number, actual: number, path: string) {
-    super('KVBM_NATIVE_MISMATCH', `The native library ${path} speaks ABI ${actual}, this package ABI ${expected}. Install matching versions or rebuild it.`)
+    super(
+      'KVBM_NATIVE_MISMATCH',
+      `The native library ${path} speaks ABI ${actual}, this package ABI ${expected}. Install matching versions or rebuild it.`,
+    )
   }
 }
 
@@ -141,7 +158,10 @@ export class DeviceUnavailableError extends KvbmError {
 
 export class ShardingUnavailableError extends KvbmError {
   constructor(path: string) {
-    super('KVBM_SHARDING_UNAVAILABLE', `${path}.logical: sharding over worker processes is not part of this version. Give the layout an allocator instead.`)
+    super(
+      'KVBM_SHARDING_UNAVAILABLE',
+      `${path}.logical: sharding over worker processes is not part of this version. Give the layout an allocator instead.`,
+    )
   }
 }
 

@@ -1,6 +1,12 @@
 export { assert, invalidArgument, nonNegativeInteger, positiveInteger } from './assert.js'
 export type { BlockBytes } from './block-bytes.js'
-export { BlockHashes, type BlockHashesOptions, type HashAlgorithm, PackedHashes, WORDS_PER_HASH } from './block-hashes.js'
+export {
+  BlockHashes,
+  type BlockHashesOptions,
+  type HashAlgorithm,
+  PackedHashes,
+  WORDS_PER_HASH,
+} from './block-hashes.js'
 export { type BlockShape, blockBytes, regionBytes, rowBytes } from './block-shape.js'
 export { DisposeStack } from './dispose-stack.js'
 export { DType, dtypeName, dtypeWidthBytes, ELEMENT_DTYPES, type ElementDType, type OpaqueDType } from './dtype.js'
@@ -29,7 +35,14 @@ export { type CustomLayout, type LayerSeparateLayout, LayoutType, layoutKind } f
 export { type Logger, silentLogger } from './logger.js'
 export type { MetricsRegistry } from './metrics-registry.js'
 export type { OffloadFilter } from './offload-filter.js'
-export type { AllocateRequest, AllocatorSpec, Storage, StorageAllocator, StorageDescription, StorageKind } from './storage.js'
+export type {
+  AllocateRequest,
+  AllocatorSpec,
+  Storage,
+  StorageAllocator,
+  StorageDescription,
+  StorageKind,
+} from './storage.js'
 export { TIER_NAMES, type TierName } from './tier.js'
 export type { TransferAgent } from './transfer-agent.js'
 export type { TransferJob, TransferOptions, TransferRuntime, TransferRuntimeStats } from './transfer-runtime.js'
