@@ -1,0 +1,158 @@
+import {
+  type AllocatorSpec,
+  type BlockShape,
+  blockBytes,
+  type EventManager,
+  layoutKind,
+  type StorageAllocator,
+  type StorageKind,
+  TIER_NAMES,
+  type TierName,
+} from '@kvbm/core'
+import { z } from 'zod'
+import { formatBytes, isByteSize, parseBytes } from './byte-size.js'
+import { isRecord } from './draft.js'
+import { ALWAYS, guarded, report } from './issues.js'
+import { type LayoutFields, layoutSchema } from './layout-schema.js'
+import { modelSchema, resolveModel } from './model-schema.js'
+import { runtimeSchema } from './runtime-schema.js'
+import { isEventManager, isStorage } from './structural.js'
+
+/** What a tier's memory may be. The first is what an allocator of its own would give. */
+const ALLOCATOR_KINDS: Readonly<Record<TierName, readonly StorageKind[]>> = {
+  device: ['device'],
+  host: ['pinned', 'system'],
+  disk: ['disk'],
+}
+
+/** Memory handed over for a tier: a CPU engine's device is ordinary memory. A disk tier keeps its own files. */
+const STORAGE_KINDS: Readonly<Record<TierName, readonly StorageKind[]>> = {
+  device: ['device', 'pinned', 'system'],
+  host: ['pinned', 'system'],
+  disk: [],
+}
+
+/** Fields of a whole configuration and the rules between its parts. */
+export const managerSchema = z
+  .strictObject({
+    runtime: runtimeSchema.optional(),
+    model: modelSchema,
+    deviceLayout: layoutSchema.optional(),
+    hostLayout: layoutSchema.optional(),
+    diskLayout: layoutSchema.optional(),
+    eventManager: guarded<EventManager>(isEventManager).optional(),
+    integrity: z.boolean().optional(),
+  })
+  .superRefine((config, context) => {
+    if (!isRecord(config)) return
+    anyTierRule(config, context)
+    for (const tier of TIER_NAMES) tierRules(tier, config, context)
+  }, ALWAYS)
+
+type Fields = z.output<typeof managerSchema>
+
+function anyTierRule(config: Fields, context: z.RefinementCtx): void {
+  if (TIER_NAMES.some((tier) => config[`${tier}Layout`] !== undefined)) return
+  const rule = 'at least one of deviceLayout, hostLayout and diskLayout'
+  report(context, ['deviceLayout'], undefined, {
+    rule,
+    remedy: "Add a tier, for example hostLayout: { bytes: '4GiB' }.",
+  })
+}
+
+function tierRules(tier: TierName, config: Fields, context: z.RefinementCtx): void {
+  const layout = config[`${tier}Layout`]
+  if (!isRecord(layout)) return
+  allocatorRule(tier, layout, context)
+  storageKindRule(tier, layout, context)
+  if (tier === 'disk') diskRules(layout, context)
+  capacityRule(tier, layout, config.model, context)
+}
+
+function allocatorRule(tier: TierName, { allocator }: LayoutFields, context: z.RefinementCtx): void {
+  const kind = isRecord(allocator) ? allocator.kind : undefined
+  if (!isStorageKind(kind) || ALLOCATOR_KINDS[tier].includes(kind)) return
+  report(context, [`${tier}Layout`, 'allocator'], allocator, {
+    rule: `an allocator for the ${tier} tier: ${quoted(ALLOCATOR_KINDS[tier])}`,
+    remedy: `A ${kind} allocator belongs to the ${tierOf(kind)} tier. Move it there, or ${ownAllocator(tier)}.`,
+  })
+}
+
+function ownAllocator(tier: TierName): string {
+  if (tier === 'disk') return "give { kind: 'disk', path: './kv-cache' }"
+  return `leave it out for { kind: '${ALLOCATOR_KINDS[tier][0]}' }`
+}
+
+function storageKindRule(tier: TierName, { storage, allocator }: LayoutFields, context: z.RefinementCtx): void {
+  if (storage === undefined || allocator !== undefined || !Array.isArray(storage)) return
+  const wrong = storage.filter((item) => isStorage(item) && !STORAGE_KINDS[tier].includes(item.kind))
+  if (wrong.length === 0) return
+  const kinds = wrong.map((item) => item.kind)
+  if (tier === 'disk') report(context, ['diskLayout', 'storage'], kinds, DISK_STORAGE)
+  else {
+    const rule = `storages for the ${tier} tier: ${quoted(STORAGE_KINDS[tier])}`
+    report(context, [`${tier}Layout`, 'storage'], kinds, { rule, remedy: 'Move them to the tier of their kind.' })
+  }
+}
+
+const DISK_STORAGE = {
+  rule: 'no storage: the disk tier keeps a table of records beside its data',
+  remedy: "Give a directory instead: allocator: { kind: 'disk', path: './kv-cache' }.",
+}
+
+function diskRules(layout: LayoutFields, context: z.RefinementCtx): void {
+  const { allocator, storage, logical, layoutType } = layout
+  if (allocator === undefined && storage === undefined && logical === undefined) {
+    report(context, ['diskLayout', 'allocator', 'path'], undefined, {
+      rule: 'required: the path of a directory',
+      remedy: "Say where the blocks are kept, for example allocator: { kind: 'disk', path: './kv-cache' }.",
+    })
+  }
+  if (!isRecord(layoutType)) return
+  report(context, ['diskLayout', 'layoutType'], layoutKind(layoutType), {
+    rule: "'fully-contiguous' or 'paged', which are the same on disk: a slot holds one whole block",
+    remedy: 'Leave layoutType out; blocks are converted on their way to and from disk.',
+  })
+}
+
+/** Sizes that only the model can judge; skipped while the model or the size itself is in error. */
+function capacityRule(tier: TierName, layout: LayoutFields, model: unknown, context: z.RefinementCtx): void {
+  const perBlock = modelBlockBytes(model)
+  if (perBlock === undefined) return
+  const { numBlocks, bytes } = layout
+  if (isByteSize(bytes) && parseBytes(bytes) >= 1 && parseBytes(bytes) < perBlock) {
+    report(context, [`${tier}Layout`, 'bytes'], bytes, {
+      rule: `room for at least one block of ${perBlock} bytes`,
+      remedy: `Raise it, or lower pageSize. 1000 blocks take ${formatBytes(perBlock * 1000)}.`,
+    })
+  }
+  if (Number.isSafeInteger(numBlocks) && numBlocks! * perBlock > Number.MAX_SAFE_INTEGER) {
+    const rule = `at most ${Math.floor(Number.MAX_SAFE_INTEGER / perBlock)} blocks of ${perBlock} bytes (2^53 bytes)`
+    report(context, [`${tier}Layout`, 'numBlocks'], numBlocks, { rule, remedy: 'Lower numBlocks.' })
+  }
+}
+
+function modelBlockBytes(model: unknown): number | undefined {
+  const parsed = modelSchema.safeParse(model)
+  if (!parsed.success) return undefined
+  const shape: BlockShape = resolveModel(parsed.data)
+  return blockBytes(shape)
+}
+
+function isStorageKind(kind: unknown): kind is StorageKind {
+  return kind === 'device' || kind === 'pinned' || kind === 'system' || kind === 'disk'
+}
+
+function tierOf(kind: StorageKind): TierName {
+  return kind === 'pinned' || kind === 'system' ? 'host' : kind
+}
+
+function quoted(kinds: readonly string[]): string {
+  return kinds.map((kind) => `'${kind}'`).join(' or ')
+}
+
+/** The allocator of a tier that was given none; undefined where memory or workers stand in its place. */
+export function tierAllocator(tier: TierName, layout: LayoutFields): AllocatorSpec | StorageAllocator | undefined {
+  if (layout.storage !== undefined || layout.logical !== undefined || tier === 'disk') return layout.allocator
+  return layout.allocator ?? (tier === 'device' ? Object.freeze({ kind: 'device' }) : Object.freeze({ kind: 'pinned' }))
+}

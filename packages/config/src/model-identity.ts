@@ -1,0 +1,51 @@
+import { dtypeName } from '@kvbm/core'
+import type { ModelConfig } from './model-schema.js'
+
+/** Raised when bytes written under the same facts would mean something else. */
+export const FINGERPRINT_VERSION = 1
+
+/** Who shares a block besides the model itself. */
+export interface SaltOptions {
+  /** Blocks of one tenant are invisible to others. */
+  readonly tenant?: string | undefined
+  /** Names of the adapters in use; their order does not matter. */
+  readonly loras?: readonly string[] | undefined
+}
+
+/**
+ * What isolates the names of blocks, as canonical JSON text: model, KV dtype, inner order, adapters, tenant. Sequences
+ * that differ in any of these share nothing.
+ */
+export function modelSalt(model: ModelConfig, { tenant, loras = [] }: SaltOptions = {}): string {
+  return JSON.stringify({
+    modelId: model.modelId,
+    dtype: dtypeName(model.dtype),
+    innerOrder: model.innerOrder,
+    loras: [...new Set(loras)].sort(),
+    tenant: tenant ?? null,
+  })
+}
+
+/**
+ * What decides whether a disk directory or a peer may give us its blocks, as canonical JSON text: model, geometry,
+ * canonical byte order, dtype, hash algorithm, format version. Neither tenant nor adapters, and no tier's layout.
+ */
+export function modelFingerprint(model: ModelConfig): string {
+  return JSON.stringify({
+    version: FINGERPRINT_VERSION,
+    modelId: model.modelId,
+    numLayers: model.numLayers,
+    outerDim: model.outerDim,
+    pageSize: model.pageSize,
+    innerDim: model.innerDim,
+    dtype: dtypeName(model.dtype),
+    byteOrder: byteOrder(model),
+    hashAlgorithm: model.hashAlgorithm,
+  })
+}
+
+// Heads matter only where they stand before the tokens; otherwise innerDim alone says what the bytes are.
+function byteOrder({ innerOrder, kvHeads, headDim }: ModelConfig): string {
+  if (innerOrder === 'nhd') return 'layer,outer,token,inner'
+  return `layer,outer,head,token,dim:${kvHeads ?? '?'}x${headDim ?? '?'}`
+}
