@@ -13,14 +13,14 @@ const STATISTICS = {
   continued: 0.44,
   pauseMedianMs: 114_000,
   pauseSigma: 1,
-  ownBlocksMedian: 8.5,
+  ownBlocksMedian: 9,
   ownBlocksSigma: 1.25,
   ownBlocksMax: 240,
-  turnBlocksMedian: 2.2,
+  turnBlocksMedian: 2.6,
   turnBlocksSigma: 1,
   documents: 60,
   documentBlocksMax: 12,
-  withDocument: 0.25,
+  withDocument: 0.15,
 } as const
 
 interface Chat {
@@ -39,9 +39,15 @@ export function* generateChats(seed: number): Generator<TraceRequest, never, voi
     const blocks = chat === undefined ? world.newPrompt() : world.nextTurn(chat.blocks)
     const timestamp = Math.round(chat?.dueMs ?? nextArrivalMs)
     if (chat === undefined) nextArrivalMs += random.exponential(arrivalMs)
-    if (random.unit() < STATISTICS.continued) world.continueLater(blocks, timestamp)
+    if (random.unit() < continuation(blocks.length)) world.continueLater(blocks, timestamp)
     yield { timestamp, inputLength: blocks.length * STATISTICS.tokensPerBlock, outputLength: 1 + random.below(600), hashIds: blocks }
   }
+}
+
+/** Short prompts are followed up more often than long ones. */
+function continuation(blocks: number): number {
+  if (blocks <= 4) return 0.65
+  return blocks < 48 ? 0.44 : 0.3
 }
 
 class World {

@@ -1,0 +1,44 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { afterAll, expect, test } from 'vitest'
+import { readTrace, type TraceRequest } from '../src/trace.js'
+
+const dir = mkdtempSync(join(tmpdir(), 'kvbm-trace-'))
+afterAll(() => rmSync(dir, { recursive: true, force: true }))
+
+const LINE = '{"timestamp": 27, "input_length": 1024, "output_length": 5, "hash_ids": [0, 1]}'
+
+async function read(name: string, content: string | Buffer): Promise<TraceRequest[]> {
+  const file = join(dir, name)
+  writeFileSync(file, content)
+  const requests: TraceRequest[] = []
+  for await (const request of readTrace(file)) requests.push(request)
+  return requests
+}
+
+test('plain and gzip files give the same requests; empty lines are nothing', async () => {
+  const expected = [{ timestamp: 27, inputLength: 1024, outputLength: 5, hashIds: [0, 1] }]
+  expect(await read('plain.jsonl', `${LINE}\n\n`)).toEqual(expected)
+  expect(await read('packed.jsonl.gz', gzipSync(`${LINE}\n`))).toEqual(expected)
+})
+
+test.each([
+  ['{"timestamp": 1', 'not a JSON object'],
+  ['[1]', 'not a JSON object'],
+  ['{"timestamp": "x", "input_length": 1, "output_length": 1, "hash_ids": [1]}', "'timestamp' must be a number of 0 or more, got \"x\""],
+  ['{"timestamp": 1, "input_length": 1, "output_length": 1}', "'hash_ids' must be a list"],
+  ['{"timestamp": 1, "input_length": 1, "output_length": 1, "hash_ids": []}', "'hash_ids' must be a list"],
+  ['{"timestamp": 1, "input_length": 1, "output_length": 1, "hash_ids": [1, 2.5]}', 'got 2.5 at index 1'],
+  ['{"timestamp": 1, "input_length": -1, "output_length": 1, "hash_ids": [1]}', "'input_length' must be a number of 0 or more, got -1"],
+])('a malformed line names file, line and reason: %s', async (line, reason) => {
+  const reading = read('broken.jsonl', `${LINE}\n${line}\n`)
+  await expect(reading).rejects.toThrow(`broken.jsonl, line 2: `)
+  await expect(reading).rejects.toThrow(reason)
+})
+
+test('a missing file and a damaged gzip file are told plainly', async () => {
+  await expect(readTrace(join(dir, 'none.jsonl')).next()).rejects.toThrow('there is no file')
+  await expect(read('broken.gz', gzipSync(`${LINE}\n`.repeat(500)).subarray(0, 60))).rejects.toThrow('cannot be read')
+})
