@@ -78,7 +78,6 @@ export class DiskAllocator implements StorageAllocator {
     const region = await binding.openFile({ path, write: true, create: true, direct })
     owned.defer(() => binding.closeRegion(region.id))
     const growth = lazy ? await extend(directory, path, sizeBytes) : await reserve(binding, region, sizeBytes)
-    const notes = direct ? [] : [DIRECT_IO_OFF]
     const facts = { label, growth }
     return new FileStorage({
       binding,
@@ -86,7 +85,7 @@ export class DiskAllocator implements StorageAllocator {
       path,
       sizeBytes,
       facts: () => facts,
-      notes: () => notes,
+      directIoNote: direct ? '' : DIRECT_IO_OFF,
       onClose: () => lock.release(),
     })
   }

@@ -9,7 +9,9 @@ export interface FileStorageOptions {
   readonly sizeBytes: number
   /** Asked each time, because a file grows. */
   readonly facts: () => StorageDescription['facts']
-  readonly notes: () => readonly string[]
+  readonly notes?: () => readonly string[]
+  /** Why direct I/O was not even tried; empty when it was. */
+  readonly directIoNote: string
   /** After the file is closed, for example to give a lock back. */
   readonly onClose?: () => void
 }
@@ -46,12 +48,13 @@ export class FileStorage implements Storage {
   }
 
   describe(): StorageDescription {
-    const { path, region, facts, notes } = this.#options
+    const { path, region, directIoNote, facts, notes } = this.#options
+    const why = directIoNote === '' ? region.note : directIoNote
     return {
       kind: this.kind,
       sizeBytes: this.sizeBytes,
       facts: { path, directIo: region.direct, ...facts() },
-      notes: region.direct || region.note === '' ? notes() : [...notes(), region.note],
+      notes: [...(region.direct || why === '' ? [] : [why]), ...(notes?.() ?? [])],
     }
   }
 

@@ -100,7 +100,8 @@ async function open(
       dropped,
       damaged: recovered.damaged,
     }),
-    notes: () => [...(note === '' ? [] : [note]), ...growthNotes(growth)],
+    notes: () => growthNotes(growth),
+    directIoNote: note,
   })
   owned.use(storage)
   const counters = await ChangeCounters.read(binding, tableFile.id, numSlots)

@@ -1,1 +1,5 @@
-export {}
+export {
+  type AllocatorConformanceOptions,
+  allocatorConformance,
+  type ConformanceCase,
+} from './allocator-conformance.js'

@@ -1,0 +1,155 @@
+import { KvbmError } from '@kvbm/core'
+import { WINDOW_STRIDE_BYTES } from '@kvbm/native'
+import { describe, expect, test } from 'vitest'
+import {
+  createAllocator,
+  DeviceAllocator,
+  type NativeTransferRuntime,
+  PinnedAllocator,
+  SystemAllocator,
+  wrapMemory,
+} from '../src/index.js'
+import { onEachBinding, useRuntime } from './support/bindings.js'
+
+const GIB = 2 ** 30
+
+onEachBinding((makeBinding, bindingName) => {
+  describe('large regions', () => {
+    test('bytes on both sides of 4 GiB are told apart', async () => {
+      await using runtime = useRuntime(makeBinding())
+      await using world = await lazyMemory(runtime, 6 * GIB)
+      const { storage } = world
+      storage.bytes(0, 4)!.set([1, 2, 3, 4])
+      storage.bytes(4 * GIB, 4)!.set([5, 6, 7, 8])
+      await runtime.submit({ runs: Float64Array.of(storage.regionId, 4 * GIB, storage.regionId, 5 * GIB, 4) })
+      expect([...storage.bytes(5 * GIB, 4)!]).toEqual([5, 6, 7, 8])
+      expect([...storage.bytes(0, 4)!]).toEqual([1, 2, 3, 4])
+    })
+
+    test('a run of 1 GiB is one view wherever it begins', async () => {
+      await using runtime = useRuntime(makeBinding())
+      await using world = await lazyMemory(runtime, 5 * GIB)
+      for (const offset of [0, 1, GIB - 1, 2 * GIB + 4096, 4 * GIB]) {
+        expect(world.storage.bytes(offset, GIB)?.length).toBe(GIB)
+      }
+    })
+
+    test('a run that crosses what a window shows is undefined, one that does not is a view', async () => {
+      await using runtime = useRuntime(makeBinding())
+      await using world = await lazyMemory(runtime, 5 * GIB)
+      expect(world.storage.bytes(1, 2 * WINDOW_STRIDE_BYTES)).toBeUndefined()
+      expect(world.storage.bytes(0, 2 * WINDOW_STRIDE_BYTES)?.length).toBe(2 * WINDOW_STRIDE_BYTES)
+    })
+
+    test('a view that begins in an overlap shows the bytes of the window before', async () => {
+      await using runtime = useRuntime(makeBinding())
+      await using world = await lazyMemory(runtime, 5 * GIB)
+      world.storage.bytes(GIB - 2, 4)!.set([1, 2, 3, 4])
+      expect([...world.storage.bytes(GIB, 2)!]).toEqual([3, 4])
+    })
+  })
+
+  describe('PinnedAllocator', () => {
+    test('says how it is locked, and why not better (case 21)', async () => {
+      await using runtime = useRuntime(makeBinding())
+      const storage = await new PinnedAllocator({ runtime }).allocate({ sizeBytes: 1 << 20 })
+      const { facts, notes } = storage.describe()
+      expect(facts.committedBytes).toBe(1 << 20)
+      expect(['cuda', 'os', 'touched']).toContain(facts.locked)
+      if (bindingName === 'portable') expect(facts.locked).toBe('touched')
+      if (facts.locked === 'touched') expect(notes.join()).not.toBe('')
+      await storage.close()
+    })
+
+    test('memory is writable and readable (case 21)', async () => {
+      await using runtime = useRuntime(makeBinding())
+      const storage = await new PinnedAllocator({ runtime }).allocate({ sizeBytes: 4096 })
+      storage.bytes(0, 4096)!.fill(9)
+      expect(storage.bytes(4095, 1)![0]).toBe(9)
+      await storage.close()
+    })
+
+    test('lazy memory is neither locked nor touched until committed', async () => {
+      await using runtime = useRuntime(makeBinding())
+      const storage = await new PinnedAllocator({ runtime }).allocate({ sizeBytes: 4096, lazy: true })
+      expect(storage.describe().facts).toMatchObject({ locked: 'no', committedBytes: 0 })
+      storage.commit()
+      expect(storage.describe().facts).toMatchObject({ committedBytes: 4096 })
+      await storage.close()
+    })
+  })
+
+  describe('DeviceAllocator', () => {
+    test('a CUDA device that is not here is KVBM_DEVICE_UNAVAILABLE when memory is wanted', async () => {
+      await using runtime = useRuntime(makeBinding())
+      const allocator = new DeviceAllocator({ device: 'cuda:0', runtime })
+      const isUnavailable = (error: unknown) => KvbmError.is(error, 'KVBM_DEVICE_UNAVAILABLE')
+      await expect(allocator.allocate({ sizeBytes: 1 })).rejects.toSatisfy(isUnavailable)
+      expect(allocator.describe()).toContain('cuda:0')
+    })
+
+    test('without a name it says which device it got and why', async () => {
+      await using runtime = useRuntime(makeBinding())
+      expect(new DeviceAllocator({ runtime }).describe()).toMatch(/^cpu: .*CUDA/)
+      expect(new DeviceAllocator({ device: 'cpu', runtime }).describe()).toBe('cpu: asked for')
+    })
+
+    test('its storage names device, ordinal and streams', async () => {
+      await using runtime = useRuntime(makeBinding())
+      const storage = await new DeviceAllocator({ runtime }).allocate({ sizeBytes: 4096 })
+      expect(storage.describe().facts).toMatchObject({ device: 'cpu', ordinal: 0, streams: runtime.threads })
+      await storage.close()
+    })
+  })
+
+  describe('wrapMemory', () => {
+    test('copies go straight into the memory of its owner', async () => {
+      await using runtime = useRuntime(makeBinding())
+      const owner = new Uint16Array(8)
+      const wrapped = wrapMemory(owner.subarray(2), { runtime, kind: 'device' })
+      const source = wrapMemory(Uint8Array.of(1, 2), { runtime })
+      await runtime.submit({ runs: Float64Array.of(source.regionId, 0, wrapped.regionId, 0, 2) })
+      expect(owner[2]).toBe(0x0201)
+      expect(wrapped.sizeBytes).toBe(12)
+      expect(wrapped.kind).toBe('device')
+      await wrapped.close()
+      await source.close()
+    })
+
+    test('closing leaves the memory to its owner', async () => {
+      await using runtime = useRuntime(makeBinding())
+      const owner = new Uint8Array([1, 2, 3])
+      const wrapped = wrapMemory(owner.buffer, { runtime })
+      await wrapped.close()
+      expect([...owner]).toEqual([1, 2, 3])
+      expect(() => wrapped.bytes(0, 1)).toThrow(/closed/)
+    })
+  })
+})
+
+test('a device name that is none is a RangeError at once', () => {
+  expect(() => new DeviceAllocator('gpu')).toThrow(RangeError)
+  expect(() => new DeviceAllocator('cuda:')).toThrow(/cuda:0/)
+})
+
+test('empty, shared and resizable memory cannot be wrapped', () => {
+  const resizable: ArrayBuffer = Reflect.construct(ArrayBuffer, [8, { maxByteLength: 16 }])
+  expect(() => wrapMemory(new Uint8Array(0))).toThrow(RangeError)
+  expect(() => wrapMemory(new Uint8Array(new SharedArrayBuffer(8)))).toThrow(RangeError)
+  expect(() => wrapMemory(resizable)).toThrow(/resizable/)
+})
+
+test('a plain description makes the allocator of its kind', async () => {
+  const { createPortableBinding } = await import('@kvbm/native')
+  await using runtime = useRuntime(createPortableBinding())
+  expect(createAllocator({ kind: 'system' }, runtime)).toBeInstanceOf(SystemAllocator)
+  expect(createAllocator({ kind: 'pinned' }, runtime).kind).toBe('pinned')
+  expect(createAllocator({ kind: 'device', device: 'cpu' }, runtime).describe()).toBe('cpu: asked for')
+  expect(createAllocator({ kind: 'disk', path: 'x' }, runtime).describe()).toBe('files in x')
+  expect(() => createAllocator({ kind: 'tape' } as never, runtime)).toThrow(RangeError)
+})
+
+async function lazyMemory(runtime: NativeTransferRuntime, sizeBytes: number) {
+  const storage = await new SystemAllocator({ runtime }).allocate({ sizeBytes, lazy: true })
+  return { storage, [Symbol.asyncDispose]: () => storage.close() }
+}
