@@ -29,9 +29,15 @@ type PlainTiers<C> = {
 }[TierName]
 
 /** Tiers that `C` names: exact for a literal or a builder, all three for a wide type. */
-export type TiersOf<C> = typeof TIERS extends keyof C ? Extract<C[typeof TIERS], TierName> : PlainTiers<C>
+export type TiersOf<C> = C extends unknown
+  ? typeof TIERS extends keyof C
+    ? Extract<C[typeof TIERS], TierName>
+    : PlainTiers<C>
+  : never
 
 /** Keys that `C` has and a configuration does not know, made impossible. Write `config: C & StrictInput<C>`. */
-export type StrictInput<C> = typeof TIERS extends keyof C
-  ? unknown
-  : { readonly [K in Exclude<keyof C, keyof ConfigObject>]: never }
+export type StrictInput<C> = C extends unknown
+  ? typeof TIERS extends keyof C
+    ? unknown
+    : { readonly [K in Exclude<keyof C, keyof ConfigObject>]: never }
+  : never
