@@ -44,6 +44,8 @@ export class SlotFile {
   readonly #live: Uint8Array
   #superblock: Superblock
   #nextGeneration: number
+  /** Settles when all invalidations begun so far have ended. */
+  #invalidations: Promise<unknown> = Promise.resolve()
   #raising: Promise<void> | undefined
   #closing: Promise<void> | undefined
 
@@ -66,13 +68,17 @@ export class SlotFile {
     return this.#run(slots, () => this.#parts.growth.ensure(this.#segmentsOf(slots)))
   }
 
-  /** Frees the records of these slots, before anything is written to them or when their blocks are given up. */
+  /**
+   * Frees the records of these slots, before anything is written to them or when their blocks are given up. Resolves
+   * after every earlier invalidation too, so that none of them can take away a record committed afterwards.
+   */
   invalidate(slots: Uint32Array): Promise<void> {
     return this.#run(slots, async () => {
-      const live = slots.filter((slot) => this.#live[slot] === 1)
-      if (live.length === 0) return
-      await this.#parts.binding.clearSlots(this.#parts.table, TABLE_OFFSET, live)
-      for (const slot of live) this.#live[slot] = 0
+      const earlier = this.#invalidations
+      const own = this.#clear(slots.filter((slot) => this.#live[slot] === 1))
+      this.#invalidations = Promise.allSettled([earlier, own])
+      await earlier
+      await own
     })
   }
 
@@ -122,6 +128,12 @@ export class SlotFile {
     } finally {
       this.#pending.delete(work)
     }
+  }
+
+  async #clear(slots: Uint32Array): Promise<void> {
+    if (slots.length === 0) return
+    await this.#parts.binding.clearSlots(this.#parts.table, TABLE_OFFSET, slots)
+    for (const slot of slots) this.#live[slot] = 0
   }
 
   #checkSlots(slots: Uint32Array): void {
