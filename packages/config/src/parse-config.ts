@@ -30,14 +30,15 @@ export function parseConfig(input: unknown, options: ParseOptions = {}): Resolve
   return config
 }
 
-/** The same without throwing: the configuration or every violation. */
+/** The same without throwing: the configuration or every violation. `noticed` joins the warnings. */
 export function tryConfig(
   input: unknown,
   { machine }: ParseOptions = {},
+  noticed: readonly ConfigIssue[] = [],
 ): { readonly config?: ResolvedConfig; readonly issues: readonly ConfigIssue[] } {
   const checked = check(managerSchema, plain(input))
   if (!checked.ok) return { issues: checked.issues }
-  return { config: resolve(checked.value, machine), issues: [] }
+  return { config: resolve(checked.value, machine, noticed), issues: [] }
 }
 
 /** Builders replaced by what was set in them. */
@@ -48,7 +49,11 @@ function plain(input: unknown): unknown {
   return { ...whole, ...Object.fromEntries(parts) }
 }
 
-function resolve(fields: z.output<typeof managerSchema>, machine: MachineFacts | undefined): ResolvedConfig {
+function resolve(
+  fields: z.output<typeof managerSchema>,
+  machine: MachineFacts | undefined,
+  noticed: readonly ConfigIssue[],
+): ResolvedConfig {
   const model = resolveModel(fields.model)
   const parts = {
     runtime: resolveRuntime(fields.runtime ?? {}),
@@ -59,11 +64,12 @@ function resolve(fields: z.output<typeof managerSchema>, machine: MachineFacts |
     eventManager: fields.eventManager,
     integrity: fields.integrity ?? true,
   }
-  return withWarnings(frozen<Omit<ResolvedConfig, 'warnings'>>(parts), machine)
+  const whole = frozen<Omit<ResolvedConfig, 'warnings'>>(parts)
+  return withWarnings(whole, [...noticed, ...findWarnings(whole, machine)])
 }
 
-function withWarnings(parts: Omit<ResolvedConfig, 'warnings'>, machine: MachineFacts | undefined): ResolvedConfig {
-  const warnings = Object.freeze(findWarnings(parts, machine).map((warning) => Object.freeze(warning)))
+function withWarnings(parts: Omit<ResolvedConfig, 'warnings'>, found: readonly ConfigIssue[]): ResolvedConfig {
+  const warnings = Object.freeze(found.map((warning) => Object.freeze(warning)))
   const config = Object.freeze(Object.defineProperty({ ...parts }, 'warnings', { value: warnings })) as ResolvedConfig
   made.add(config)
   return config
