@@ -57,7 +57,10 @@ export class MemoryStorage implements Storage {
     }
   }
 
-  /** A run of up to 1 GiB lies in one window wherever it begins; a longer one may cross what a window shows. */
+  /**
+   * With the native core any run of up to 1 GiB lies in one window; its portable twin has windows that do not overlap, so
+   * there a run across a multiple of 1 GiB is none.
+   */
   bytes(offset: number, length: number): Uint8Array | undefined {
     this.#checkOpen()
     checkRange(offset, length, this.sizeBytes)

@@ -13,14 +13,14 @@ import { describe, expect, test } from 'vitest'
 import { DiskAllocator, type NativeTransferRuntime, wrapMemory } from '../src/index.js'
 import { onEachBinding, useRuntime } from './support/bindings.js'
 import { blockOf } from './support/blocks.js'
+import { isPosix, posixTest } from './support/posix.js'
 import { TemporaryDirectory } from './support/temporary-directory.js'
 
 const hasCode = (code: KvbmErrorCode) => (error: unknown) => KvbmError.is(error, code)
-const isPosix = process.platform !== 'win32'
 
 onEachBinding((makeBinding) => {
   describe('a directory that is not ours to write is refused', () => {
-    test.skipIf(!isPosix)('a symbolic link, also with a slash behind it', async () => {
+    posixTest('a symbolic link, also with a slash behind it', async () => {
       await using world = setUp(makeBinding)
       mkdirSync(world.at('real'), { mode: 0o700 })
       symlinkSync(world.at('real'), world.at('link'))
@@ -36,14 +36,14 @@ onEachBinding((makeBinding) => {
       await expect(world.allocate(world.at('file', 'below'))).rejects.toSatisfy(hasCode('KVBM_DIRECTORY_FOREIGN'))
     })
 
-    test.skipIf(!isPosix)('one that others may write, with the mode and the cure', async () => {
+    posixTest('one that others may write, with the mode and the cure', async () => {
       await using world = setUp(makeBinding)
       mkdirSync(world.at('open'))
       chmodSync(world.at('open'), 0o775)
       await expect(world.allocate(world.at('open'))).rejects.toThrow(/mode 775; chmod go-w/)
     })
 
-    test.skipIf(!isPosix)('a symbolic link in place of its file', async () => {
+    posixTest('a symbolic link in place of its file', async () => {
       await using world = setUp(makeBinding)
       mkdirSync(world.at('cache'), { mode: 0o700 })
       writeFileSync(world.at('elsewhere'), 'precious')
@@ -62,7 +62,7 @@ onEachBinding((makeBinding) => {
   })
 
   describe('named files', () => {
-    test.skipIf(!isPosix)('directory and file are private, parents are made', async () => {
+    posixTest('directory and file are private, parents are made', async () => {
       await using world = setUp(makeBinding)
       const storage = await world.allocate(world.at('a', 'b'), 'tier')
       expect(lstatSync(world.at('a', 'b')).mode & 0o777).toBe(0o700)

@@ -13,10 +13,11 @@ import {
 import { KvbmError, type KvbmErrorCode } from '@kvbm/core'
 import type { Binding } from '@kvbm/native'
 import { describe, expect, test } from 'vitest'
-import { DiskAllocator, type OpenSlotsOptions } from '../src/index.js'
+import { DiskAllocator, type OpenSlotsOptions, type SlotFile } from '../src/index.js'
 import { COPY_BYTES, COUNTERS_OFFSET, directoryNameOf, encodeSuperblock, TABLE_OFFSET } from '../src/superblock.js'
 import { onEachBinding, useRuntime } from './support/bindings.js'
 import { blockOf, FINGERPRINT, readSlot, recoveredNames, rowsOf, storeBlocks, writeBlocks } from './support/blocks.js'
+import { posixTest } from './support/posix.js'
 import { TemporaryDirectory } from './support/temporary-directory.js'
 
 const hasCode = (code: KvbmErrorCode) => (error: unknown) => KvbmError.is(error, code)
@@ -53,7 +54,7 @@ onEachBinding((makeBinding) => {
       await refusesUnchanged(world, /both copies are damaged/)
     })
 
-    test.skipIf(process.platform === 'win32')('a data file that is a symbolic link', async () => {
+    posixTest('a data file that is a symbolic link', async () => {
       await using world = await withBlocks(makeBinding)
       rmSync(world.data)
       symlinkSync(world.table, world.data)
@@ -297,7 +298,7 @@ onEachBinding((makeBinding) => {
       await ours.close()
     })
 
-    test.skipIf(process.platform === 'win32')('directories are 0700, files 0600', async () => {
+    posixTest('directories are 0700, files 0600', async () => {
       await using world = await withBlocks(makeBinding)
       expect(lstatSync(world.root).mode & 0o777).toBe(0o700)
       expect(lstatSync(world.at('.')).mode & 0o777).toBe(0o700)
@@ -391,13 +392,13 @@ function setUp(makeBinding: () => Binding) {
   const directory = new TemporaryDirectory()
   const root = directory.at('cache')
   const at = (name: string) => directory.at('cache', directoryNameOf(FINGERPRINT), name)
-  const open = (options: Partial<OpenSlotsOptions> = {}) =>
-    new DiskAllocator(root, { runtime }).openSlots({
-      fingerprint: FINGERPRINT,
-      numSlots: 8,
-      slotBytes: 8192,
-      ...options,
-    })
+  const opened: SlotFile[] = []
+  const open = async (options: Partial<OpenSlotsOptions> = {}) => {
+    const all = { fingerprint: FINGERPRINT, numSlots: 8, slotBytes: 8192, ...options }
+    const file = await new DiskAllocator(root, { runtime }).openSlots(all)
+    opened.push(file)
+    return file
+  }
   const reopen = async () => {
     const file = await open()
     return { file, recovered: file.recovered }
@@ -436,6 +437,7 @@ function setUp(makeBinding: () => Binding) {
       return file.recovered.generations
     },
     async [Symbol.asyncDispose]() {
+      for (const file of opened) await file.close()
       await runtime.close()
       directory[Symbol.dispose]()
     },
