@@ -30,9 +30,17 @@ export function report(context: z.RefinementCtx, path: readonly string[], value:
 /** Rules over several fields run although a single field failed; otherwise one mistake would hide another. */
 export const ALWAYS = Object.freeze({ when: () => true })
 
-/** A field recognised by a guard. Its failure must not abort the schema, or `ALWAYS` would not hold. */
+/**
+ * A field recognised by a guard. Its failure must not abort the schema, or `ALWAYS` would not hold: a schema that was
+ * aborted outright, as by `z.int()` for 1.5, skips even such rules.
+ */
 export function guarded<T>(guard: (value: unknown) => boolean): z.ZodCustom<T, T> {
   return z.custom<T>(guard, { abort: false })
+}
+
+/** An integer within bounds, both included. */
+export function integer(min: number, max = Number.MAX_SAFE_INTEGER): z.ZodCustom<number, number> {
+  return guarded<number>((value) => Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max)
 }
 
 function worded(issue: ZodIssue, at: readonly string[], schema: z.ZodType): ConfigIssue[] {
@@ -40,9 +48,11 @@ function worded(issue: ZodIssue, at: readonly string[], schema: z.ZodType): Conf
   if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(key, issue, path, schema))
   if (issue.code === 'invalid_union' && inside(issue).length > 0)
     return inside(issue).flatMap((inner) => worded(inner, at, schema))
-  const { rule, remedy } = ruleOf(issue, path)
-  const required = issue.input === undefined && issue.code === 'invalid_type' && path.length > 0 ? 'required: ' : ''
-  return [{ path: path.join('.') || 'config', value: issue.input, rule: required + rule, remedy }]
+  const own = ownRule(issue)
+  const { rule, remedy } = own ?? fieldRule(path)
+  const value = 'discriminator' in issue ? valueAt(issue.input, String(issue.discriminator)) : issue.input
+  const required = value === undefined && own === undefined && path.length > 0 ? 'required: ' : ''
+  return [{ path: path.join('.') || 'config', value, rule: required + rule, remedy }]
 }
 
 /** Complaints of the option of a union that knew what it looked at; none when no option did. */
@@ -51,9 +61,10 @@ function inside(union: z.core.$ZodIssueInvalidUnion): ZodIssue[] {
   return option.map((issue) => ({ ...issue, path: [...union.path, ...issue.path] }))
 }
 
-function ruleOf(issue: ZodIssue, path: readonly string[]): FieldRule {
-  const own = issue.code === 'custom' ? (issue.params as Partial<FieldRule> | undefined) : undefined
-  return own?.rule !== undefined && own.remedy !== undefined ? { rule: own.rule, remedy: own.remedy } : fieldRule(path)
+/** What a rule between fields said about itself. */
+function ownRule(issue: ZodIssue): FieldRule | undefined {
+  const { rule, remedy } = (issue.code === 'custom' && issue.params) || {}
+  return typeof rule === 'string' && typeof remedy === 'string' ? { rule, remedy } : undefined
 }
 
 function unknownKey(key: string, issue: ZodIssue, path: readonly string[], schema: z.ZodType): ConfigIssue {

@@ -11,7 +11,7 @@ import { allocatorSchema, settledAllocator } from './allocator-schema.js'
 import type { BlockParallelismStrategy } from './block-parallelism.js'
 import { isByteSize, parseBytes } from './byte-size.js'
 import { frozen, isRecord, unbuilt } from './draft.js'
-import { ALWAYS, check, guarded, report } from './issues.js'
+import { ALWAYS, check, guarded, integer, report } from './issues.js'
 import { isOffloadFilter, isStorage, isStrategy } from './structural.js'
 
 /** Block ids are row numbers of tables that a signed 32-bit index can address. */
@@ -67,7 +67,7 @@ function isAlignment(value: unknown): value is number {
 /** Fields of a layout and the rules between them. */
 export const layoutSchema = z
   .strictObject({
-    numBlocks: z.int().min(1).max(BLOCKS_MAX).optional(),
+    numBlocks: integer(1, BLOCKS_MAX).optional(),
     bytes: guarded<number | string>((value) => isByteSize(value) && parseBytes(value) >= 1).optional(),
     layoutType: guarded<LayoutType>(isLayoutType).optional(),
     storage: guarded<readonly Storage[]>(() => true).optional(),

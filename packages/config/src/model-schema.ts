@@ -1,7 +1,7 @@
 import { ConfigError, DType, dtypeWidthBytes, ELEMENT_DTYPES, type HashAlgorithm } from '@kvbm/core'
 import { z } from 'zod'
 import { frozen, isRecord, unbuilt } from './draft.js'
-import { ALWAYS, check, guarded, report } from './issues.js'
+import { ALWAYS, check, guarded, integer, report } from './issues.js'
 
 /** Order of the elements of a region: tokens then heads (`nhd`), or heads then tokens (`hnd`). */
 export type InnerOrder = 'nhd' | 'hnd'
@@ -52,15 +52,15 @@ function isDType(value: unknown): value is DType {
   return Number.isSafeInteger(value.bytesPerToken) && (value.bytesPerToken as number) >= 1
 }
 
-const count = z.int().min(1)
+const count = integer(1)
 
 /** Fields of `model` and the rules between them. */
 export const modelSchema = z
   .strictObject({
     modelId: z.string().min(1).optional(),
     numLayers: count,
-    outerDim: z.int().min(1).max(2),
-    pageSize: count.max(2 ** 32 - 1),
+    outerDim: integer(1, 2),
+    pageSize: integer(1, 2 ** 32 - 1),
     innerDim: count.optional(),
     kvHeads: count.optional(),
     headDim: count.optional(),

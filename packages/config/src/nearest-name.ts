@@ -26,5 +26,6 @@ export function nearestName(name: string, known: readonly string[]): string | un
   if (synonym !== undefined && known.includes(synonym)) return synonym
   const ranked = known.map((other) => ({ other, distance: editDistance(wanted, folded(other)) }))
   const best = ranked.sort((a, b) => a.distance - b.distance)[0]
-  return best !== undefined && best.distance <= Math.max(2, Math.floor(wanted.length / 3)) ? best.other : undefined
+  if (best !== undefined && best.distance <= Math.max(2, Math.floor(wanted.length / 3))) return best.other
+  return wanted.length < 4 ? undefined : known.find((other) => folded(other).startsWith(wanted))
 }

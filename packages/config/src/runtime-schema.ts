@@ -8,7 +8,7 @@ import {
 } from '@kvbm/core'
 import { z } from 'zod'
 import { frozen, unbuilt } from './draft.js'
-import { check, guarded } from './issues.js'
+import { check, guarded, integer } from './issues.js'
 import type { NixlOptions, ResolvedNixl } from './nixl-options.js'
 import { isAgent, isLogger, isRegistry, isSignal, isTransferRuntime } from './structural.js'
 
@@ -56,7 +56,7 @@ const nixlSchema = z.discriminatedUnion('mode', [
 
 /** Fields of `runtime`. */
 export const runtimeSchema = z.strictObject({
-  workerId: z.int().min(0).optional(),
+  workerId: integer(0).optional(),
   signal: guarded<AbortSignal>(isSignal).optional(),
   nixl: nixlSchema.optional(),
   asyncRuntime: guarded<TransferRuntime>(isTransferRuntime).optional(),

@@ -1,0 +1,71 @@
+import { DType } from '@kvbm/core'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { KvManagerModelConfig, type ModelInput, modelFingerprint, modelSalt } from '../src/index.js'
+
+const BASE = { modelId: 'm', numLayers: 4, outerDim: 2, pageSize: 16, innerDim: 256 } as const
+const model = (fields: Partial<ModelInput> = {}) => KvManagerModelConfig.parse({ ...BASE, ...fields })
+
+describe('salt', () => {
+  test('is canonical JSON text of model, dtype, order, adapters and tenant', () => {
+    expect(modelSalt(model())).toBe('{"modelId":"m","dtype":"fp16","innerOrder":"nhd","loras":[],"tenant":null}')
+    expect(modelSalt(model({ dtype: DType.opaque(34) }), { tenant: 'acme', loras: ['b', 'a', 'b'] })).toBe(
+      '{"modelId":"m","dtype":"opaque:34","innerOrder":"nhd","loras":["a","b"],"tenant":"acme"}',
+    )
+  })
+
+  test.each<[string, Partial<ModelInput>, object]>([
+    ['model', { modelId: 'n' }, {}],
+    ['dtype', { dtype: 'bf16' }, {}],
+    ['inner order', { innerOrder: 'hnd' }, {}],
+    ['adapter', {}, { loras: ['a'] }],
+    ['tenant', {}, { tenant: 'acme' }],
+    ['tenant, even an empty one,', {}, { tenant: '' }],
+  ])('another %s is another salt', (_what, fields, options) => {
+    expect(modelSalt(model(fields), options)).not.toBe(modelSalt(model()))
+  })
+
+  test('different adapters and tenants never meet in one salt', () => {
+    const options = fc.record({ tenant: fc.string(), loras: fc.uniqueArray(fc.string(), { maxLength: 4 }) })
+    const same = (a: { tenant: string; loras: string[] }, b: { tenant: string; loras: string[] }) =>
+      a.tenant === b.tenant && JSON.stringify([...a.loras].sort()) === JSON.stringify([...b.loras].sort())
+    fc.assert(fc.property(options, options, (a, b) => (modelSalt(model(), a) === modelSalt(model(), b)) === same(a, b)))
+  })
+
+  test('geometry is not in it: it is what the fingerprint is for', () => {
+    expect(modelSalt(model({ numLayers: 8 }))).toBe(modelSalt(model()))
+  })
+})
+
+describe('fingerprint', () => {
+  test('is canonical JSON text of everything that says what the bytes mean', () => {
+    expect(modelFingerprint(model())).toBe(
+      '{"version":1,"modelId":"m","numLayers":4,"outerDim":2,"pageSize":16,"innerDim":256,"dtype":"fp16",' +
+        '"byteOrder":"layer,outer,token,inner","hashAlgorithm":"sha256"}',
+    )
+  })
+
+  test.each<[string, Partial<ModelInput>]>([
+    ['model', { modelId: 'n' }],
+    ['number of layers', { numLayers: 5 }],
+    ['outer dimension', { outerDim: 1 }],
+    ['page size', { pageSize: 32 }],
+    ['inner dimension', { innerDim: 512 }],
+    ['dtype', { dtype: 'bf16' }],
+    ['inner order', { innerOrder: 'hnd' }],
+    ['hash algorithm', { hashAlgorithm: 'xxh3' }],
+  ])('another %s is another fingerprint', (_what, fields) => {
+    expect(modelFingerprint(model(fields))).not.toBe(modelFingerprint(model()))
+  })
+
+  test('heads count only where they stand before the tokens', () => {
+    const heads = (kvHeads: number, fields: Partial<ModelInput> = {}) =>
+      modelFingerprint(model({ kvHeads, headDim: 256 / kvHeads, ...fields }))
+    expect([heads(2), heads(4)]).toEqual([modelFingerprint(model()), modelFingerprint(model())])
+    expect(heads(2, { innerOrder: 'hnd' })).not.toBe(heads(4, { innerOrder: 'hnd' }))
+  })
+
+  test('a width and the dtype it stands for are the same', () => {
+    expect(modelFingerprint(model({ dtypeWidthBytes: 2 }))).toBe(modelFingerprint(model({ dtype: 'fp16' })))
+  })
+})
