@@ -1,1 +1,9 @@
-export {}
+export { createLayout, DEFAULT_SEGMENT_BYTES, type LayoutGeometry, type LayoutOptions, layoutStorageBytes } from './create-layout.js'
+export { CustomLayout } from './custom-layout.js'
+export { FullyContiguousLayout } from './fully-contiguous-layout.js'
+export { LayerSeparateLayout } from './layer-separate-layout.js'
+export type { Layout } from './layout.js'
+export { PagedLayout } from './paged-layout.js'
+export { type BytesRequest, planBytes, planPieces } from './plan-bytes.js'
+export { type CopyRequest, type LayerRange, planCopy } from './plan-copy.js'
+export type { CopyPlan } from './run-list.js'

@@ -1,0 +1,57 @@
+import { type BlockShape, type LayerSeparateLayout as LayerSeparateType, regionBytes, type Storage } from '@kvbm/core'
+import { expectStorages } from './expect-storages.js'
+import { alignUp, BaseLayout } from './layout.js'
+
+export interface LayerSeparateOptions {
+  readonly type: LayerSeparateType
+  readonly shape: BlockShape
+  readonly numBlocks: number
+  readonly storages: readonly Storage[]
+  readonly alignment: number
+}
+
+interface Strides {
+  readonly block: number
+  readonly outer: number
+  /** Bytes of one layer's storage, without the slack for its alignment. */
+  readonly data: number
+}
+
+function stridesOf({ type, shape, numBlocks, alignment }: Omit<LayerSeparateOptions, 'storages'>): Strides {
+  const region = regionBytes(shape)
+  if (!type.outerContiguous) {
+    const block = alignUp(region * shape.outerDim, alignment)
+    return { block, outer: region, data: block * numBlocks }
+  }
+  const block = alignUp(region, alignment)
+  return { block, outer: block * numBlocks, data: block * numBlocks * shape.outerDim }
+}
+
+/** Bytes of the storage of one layer, slack included. */
+export function layerBytes(options: Omit<LayerSeparateOptions, 'storages'>): number {
+  return stridesOf(options).data + (options.alignment - 1)
+}
+
+/** One storage per layer: `[outer][block][token][inner]`, or `[block][outer][token][inner]`. */
+export class LayerSeparateLayout extends BaseLayout {
+  readonly type: LayerSeparateType
+  readonly #bases: readonly number[]
+  readonly #strides: Strides
+
+  constructor(options: LayerSeparateOptions) {
+    const { type, shape, numBlocks, storages, alignment } = options
+    super({ shape, numBlocks, storages, wholeBlocks: false })
+    this.type = type
+    this.#strides = stridesOf(options)
+    this.#bases = storages.map((storage) => storage.alignmentOffset(alignment))
+    expectStorages('layer-separate', storages, Array.from({ length: shape.numLayers }, (_, layer) => this.#strides.data + (this.#bases[layer] ?? 0)))
+  }
+
+  storageOf(_block: number, layer: number): number {
+    return layer
+  }
+
+  offsetOf(block: number, layer: number, outer: number): number {
+    return this.#bases[layer]! + block * this.#strides.block + outer * this.#strides.outer
+  }
+}
