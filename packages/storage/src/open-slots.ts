@@ -37,12 +37,22 @@ export interface OpenSlotsPlace {
   readonly directIo: 'auto' | 'off'
 }
 
+/** The files of one fingerprint, locked and open. */
 interface Opening {
   readonly binding: Binding
   readonly paths: SlotPaths
   readonly geometry: SlotGeometry
-  readonly table: number
+  readonly found: Superblock
+  readonly table: FileRegion
   readonly data: FileRegion
+  readonly directIoNote: string
+}
+
+/** What the scan found, after what does not fit was freed. */
+interface Recovery {
+  readonly superblock: Superblock
+  readonly recovered: SlotRecords
+  readonly dropped: number
 }
 
 /**
@@ -53,105 +63,110 @@ export async function openSlotFile(place: OpenSlotsPlace, options: OpenSlotsOpti
   const geometry = slotGeometry(options)
   const owned = new DisposeStack()
   try {
-    return await open(place, options, geometry, owned)
+    const opening = await openFiles(place, options.fingerprint, geometry, owned)
+    await growTable(opening)
+    const recovery = await recover(opening)
+    report(options.logger ?? silentLogger, opening.paths, recovery)
+    return await assemble(opening, recovery, owned)
   } catch (error) {
     await owned.close()
     throw error
   }
 }
 
-async function open(
+async function openFiles(
   { root, binding, directIo }: OpenSlotsPlace,
-  options: OpenSlotsOptions,
+  fingerprint: string,
   geometry: SlotGeometry,
   owned: DisposeStack,
-): Promise<SlotFile> {
-  const { slotBytes, slotStride, numSlots } = geometry
-  const expected: Expectation = { fingerprint: options.fingerprint, slotBytes, slotStride }
-  const paths = await claimSlotDirectory(root, options.fingerprint)
+): Promise<Opening> {
+  const { slotBytes, slotStride } = geometry
+  const expected: Expectation = { fingerprint, slotBytes, slotStride }
+  const paths = await claimSlotDirectory(root, fingerprint)
   await inspectTable(binding, paths, expected)
   const lock = await lockOrThrow(binding, paths.directory, paths.lock)
   owned.defer(() => lock.release())
   const found = (await inspectTable(binding, paths, expected)) ?? (await createTable(binding, paths, expected))
-  const tableFile = await openTable(binding, paths)
-  owned.defer(() => binding.closeRegion(tableFile.id))
+  const opened = async (file: Promise<FileRegion>): Promise<FileRegion> => {
+    const region = await file
+    owned.defer(() => binding.closeRegion(region.id))
+    return region
+  }
   const { direct, note } = directIoFor(slotBytes, directIo)
-  const data = await binding.openFile({ path: paths.data, write: true, create: true, direct })
-  owned.defer(() => binding.closeRegion(data.id))
+  const table = await opened(openTable(binding, paths))
+  const data = await opened(binding.openFile({ path: paths.data, write: true, create: true, direct }))
+  return { binding, paths, geometry, found, table, data, directIoNote: note }
+}
 
-  const opening: Opening = { binding, paths, geometry, table: tableFile.id, data }
-  await growTable(opening, tableFile.sizeBytes)
-  const { superblock, recovered, dropped } = await recover(opening, found)
+async function assemble(opening: Opening, recovery: Recovery, owned: DisposeStack): Promise<SlotFile> {
+  const { binding, geometry, table } = opening
+  const { superblock, recovered } = recovery
   const growth = growthOf(opening, recovered)
-  report(options.logger ?? silentLogger, paths, recovered, dropped)
-  const storage = new FileStorage({
-    binding,
-    region: data,
-    path: paths.data,
-    sizeBytes: numSlots * slotStride,
-    facts: () => ({
-      slots: numSlots,
-      slotBytes,
-      slotStride,
-      growth: growth.kind ?? 'none yet',
-      reservedBytes: growth.reservedBytes,
-      epoch: superblock.epoch,
-      recovered: recovered.count,
-      dropped,
-      damaged: recovered.damaged,
-    }),
-    notes: () => growthNotes(growth),
-    directIoNote: note,
-  })
-  owned.use(storage)
-  const counters = await ChangeCounters.read(binding, tableFile.id, numSlots)
-  const next = superblock.generationFloor - GENERATIONS_AHEAD
   return new SlotFile({
     binding,
-    table: tableFile.id,
-    storage,
+    table: table.id,
+    storage: owned.use(storageOf(opening, recovery, growth)),
     geometry,
     growth,
-    counters,
+    counters: await ChangeCounters.read(binding, table.id, geometry.numSlots),
     superblock,
     recovered,
-    nextGeneration: next,
+    nextGeneration: superblock.generationFloor - GENERATIONS_AHEAD,
     owned,
   })
 }
 
+function storageOf(
+  opening: Opening,
+  { superblock, recovered, dropped }: Recovery,
+  growth: SegmentedGrowth,
+): FileStorage {
+  const { binding, paths, data, directIoNote, geometry } = opening
+  const { numSlots: slots, slotBytes, slotStride } = geometry
+  const found = { recovered: recovered.count, dropped, damaged: recovered.damaged }
+  const fixed = { slots, slotBytes, slotStride, epoch: superblock.epoch, ...found }
+  return new FileStorage({
+    binding,
+    region: data,
+    path: paths.data,
+    sizeBytes: slots * slotStride,
+    facts: () => ({ ...fixed, growth: growth.kind ?? 'none yet', reservedBytes: growth.reservedBytes }),
+    notes: () => growthNotes(growth),
+    directIoNote,
+  })
+}
+
 /** Records are few bytes: room for all of them is taken at once, so that a commit never finds the disk full. */
-async function growTable({ binding, geometry, table }: Opening, sizeBytes: number): Promise<void> {
-  const missing = geometry.tableFileBytes - sizeBytes
-  if (missing > 0) await binding.reserveFile(table, sizeBytes, missing)
+async function growTable({ binding, geometry, table }: Opening): Promise<void> {
+  const missing = geometry.tableFileBytes - table.sizeBytes
+  if (missing > 0) await binding.reserveFile(table.id, table.sizeBytes, missing)
 }
 
 /**
  * One scan. Raises epoch and generation floor before it changes anything else; then frees records that do not fit:
  * beyond the slots wanted now, of another length, or of bytes that the data file no longer has.
  */
-async function recover(opening: Opening, found: Superblock) {
-  const { binding, table, geometry, data } = opening
-  const { numSlots, slotBytes, slotStride } = geometry
-  const scanned = await binding.readSlots(table, TABLE_OFFSET, Math.max(numSlots, found.numSlots))
-  const generationFloor = Math.max(nextGeneration(scanned), found.generationFloor) + GENERATIONS_AHEAD
+async function recover(opening: Opening): Promise<Recovery> {
+  const { binding, table, geometry, found } = opening
+  const { numSlots } = geometry
   const tableSlots = Math.max(numSlots, found.numSlots)
+  const scanned = await binding.readSlots(table.id, TABLE_OFFSET, tableSlots)
+  const generationFloor = Math.max(nextGeneration(scanned), found.generationFloor) + GENERATIONS_AHEAD
   const raised = { ...found, epoch: found.epoch + 1, generationFloor, numSlots: tableSlots }
-  let superblock = await writeSuperblock(binding, table, raised)
-  await binding.syncFile(table)
-  const { kept, dropped } = partitionRecords(
-    scanned,
-    (slot, length) => slot < numSlots && length === slotBytes && slot * slotStride + slotBytes <= data.sizeBytes,
-  )
+  let superblock = await writeSuperblock(binding, table.id, raised)
+  await binding.syncFile(table.id)
+  const { kept, dropped } = partitionRecords(scanned, fits(opening))
   if (dropped.length > 0) {
-    await binding.clearSlots(
-      table,
-      TABLE_OFFSET,
-      dropped.map((index) => scanned.slots[index]!),
-    )
+    const slots = dropped.map((index) => scanned.slots[index]!)
+    await binding.clearSlots(table.id, TABLE_OFFSET, slots)
   }
-  if (tableSlots > numSlots) superblock = await writeSuperblock(binding, table, { ...superblock, numSlots })
+  if (tableSlots > numSlots) superblock = await writeSuperblock(binding, table.id, { ...superblock, numSlots })
   return { superblock, recovered: selectRecords(scanned, kept), dropped: dropped.length }
+}
+
+function fits({ geometry, data }: Opening): (slot: number, length: number) => boolean {
+  const { numSlots, slotBytes, slotStride } = geometry
+  return (slot, length) => slot < numSlots && length === slotBytes && slot * slotStride + slotBytes <= data.sizeBytes
 }
 
 /** Segments that hold recovered blocks have their space; reserving one again could only do harm. */
@@ -172,10 +187,8 @@ function growthNotes(growth: SegmentedGrowth): readonly string[] {
   return ['The file system reserves no space: a write may still find the disk full.']
 }
 
-function report(logger: Logger, paths: SlotPaths, recovered: SlotRecords, dropped: number): void {
-  logger.info(`Slot file ${paths.directory}: ${recovered.count} blocks found again.`)
+function report(logger: Logger, { directory }: SlotPaths, { recovered, dropped }: Recovery): void {
+  logger.info(`Slot file ${directory}: ${recovered.count} blocks found again.`)
   if (dropped + recovered.damaged === 0) return
-  logger.warn(
-    `Slot file ${paths.directory}: ${dropped} records dropped, ${recovered.damaged} damaged; their slots are free.`,
-  )
+  logger.warn(`Slot file ${directory}: ${dropped} records dropped, ${recovered.damaged} damaged; their slots are free.`)
 }
