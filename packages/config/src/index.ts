@@ -1,4 +1,4 @@
-export { DType, LayoutType } from '@kvbm/core'
+export { ConfigError, type ConfigIssue, DType, LayoutType } from '@kvbm/core'
 export { BlockParallelismStrategy } from './block-parallelism.js'
 export { formatBytes, parseBytes } from './byte-size.js'
 export type { ConfigInput, ConfigObject, StrictInput, TiersOf } from './config-input.js'

@@ -109,3 +109,11 @@ test('the message of the error names every path, value, rule and remedy', () => 
     "  deviceLayout: at least one of deviceLayout, hostLayout and diskLayout, got nothing. Add a tier, for example hostLayout: { bytes: '4GiB' }.",
   ])
 })
+
+test('a value that is memory, or long, is named and not spelled out', () => {
+  const issue = (value: unknown) =>
+    new ConfigError([{ path: 'p', value, rule: 'r', remedy: 'm.' }]).message.split('\n')[1]
+  expect(issue(new Uint8Array(5000))).toBe('  p: r, got Uint8Array of 5000 bytes. m.')
+  expect(issue('x'.repeat(1000))!.length).toBeLessThan(250)
+  expect([issue(Number.NaN), issue(4n)]).toEqual(['  p: r, got NaN. m.', '  p: r, got 4n. m.'])
+})

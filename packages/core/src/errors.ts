@@ -53,11 +53,23 @@ export class ConfigError extends KvbmError {
   }
 }
 
+/** Characters of a value that an error message repeats. */
+const SHOWN_CHARS_MAX = 200
+
 function show(value: unknown): string {
+  const text = spelled(value)
+  return text.length > SHOWN_CHARS_MAX ? `${text.slice(0, SHOWN_CHARS_MAX)}…` : text
+}
+
+// Memory is named by its size: spelling out the bytes of a tier would take longer than the mistake is worth.
+function spelled(value: unknown): string {
+  if (value === undefined) return 'nothing'
   if (typeof value === 'bigint') return `${value}n`
-  if (typeof value === 'function') return `a function`
+  if (typeof value === 'number') return String(value)
+  if (typeof value === 'function') return 'a function'
+  if (ArrayBuffer.isView(value)) return `${value.constructor.name} of ${value.byteLength} bytes`
   try {
-    return value === undefined ? 'nothing' : (JSON.stringify(value) ?? String(value))
+    return JSON.stringify(value) ?? String(value)
   } catch {
     return String(value)
   }
