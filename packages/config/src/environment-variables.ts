@@ -164,4 +164,4 @@ export const ENVIRONMENT_VARIABLES: readonly EnvironmentVariable[] = Object.free
 ])
 
 /** Variables of our prefix that other packages read; not a misspelling of ours. */
-export const FOREIGN_VARIABLES: readonly string[] = Object.freeze(['KVBM_NATIVE', 'KVBM_NATIVE_PATH', 'KVBM_NIXL_PATH'])
+export const FOREIGN_VARIABLES: readonly string[] = Object.freeze(['KVBM_NATIVE', 'KVBM_NATIVE_PATH'])

@@ -16,7 +16,7 @@ import { ALWAYS, guarded, report } from './issues.js'
 import { type LayoutFields, layoutSchema } from './layout-schema.js'
 import { modelSchema, resolveModel } from './model-schema.js'
 import { runtimeSchema } from './runtime-schema.js'
-import { isEventManager, isStorage } from './structural.js'
+import { isAllocator, isEventManager, isStorage } from './structural.js'
 
 /** What a tier's memory may be. The first is what an allocator of its own would give. */
 const ALLOCATOR_KINDS: Readonly<Record<TierName, readonly StorageKind[]>> = {
@@ -102,7 +102,8 @@ const DISK_STORAGE = {
 
 function diskRules(layout: LayoutFields, context: z.RefinementCtx): void {
   const { allocator, storage, logical, layoutType } = layout
-  if (allocator === undefined && storage === undefined && logical === undefined) {
+  const unset = allocator === undefined && storage === undefined && logical === undefined
+  if (unset || pathless(allocator)) {
     report(context, ['diskLayout', 'allocator', 'path'], undefined, {
       rule: 'required: the path of a directory',
       remedy: "Say where the blocks are kept, for example allocator: { kind: 'disk', path: './kv-cache' }.",
@@ -113,6 +114,11 @@ function diskRules(layout: LayoutFields, context: z.RefinementCtx): void {
     rule: "'fully-contiguous' or 'paged', which are the same on disk: a slot holds one whole block",
     remedy: 'Leave layoutType out; blocks are converted on their way to and from disk.',
   })
+}
+
+/** An instance that has a path and was given none; what is data is judged by its schema. */
+function pathless(allocator: unknown): boolean {
+  return isAllocator(allocator) && allocator.kind === 'disk' && 'path' in allocator && !allocator.path
 }
 
 /** Sizes that only the model can judge; skipped while the model or the size itself is in error. */
