@@ -112,6 +112,12 @@ const SINGLE: ReadonlyArray<readonly [name: string, parts: Plain, path: string, 
   ],
   ['a disk without a path', { diskLayout: HOST }, 'diskLayout.allocator.path', undefined],
   [
+    'a disk instance without a path',
+    { diskLayout: { ...HOST, allocator: { ...allocator('disk'), path: undefined } } },
+    'diskLayout.allocator.path',
+    undefined,
+  ],
+  [
     'a disk with an empty path',
     { diskLayout: { ...HOST, allocator: { kind: 'disk', path: '' } } },
     'diskLayout.allocator.path',
@@ -189,11 +195,7 @@ describe('no mistake hides another', () => {
   const wrong = { deviceLayout: { numBlocks: 4, allocator: { kind: 'pinned' } }, diskLayout: { numBlocks: 4 } }
   const others = SINGLE.filter(
     ([, parts]) =>
-      !(
-        'deviceLayout' in parts ||
-        'diskLayout' in parts ||
-        (parts['hostLayout'] === undefined && 'hostLayout' in parts)
-      ),
+      !('deviceLayout' in parts || 'diskLayout' in parts || (parts.hostLayout === undefined && 'hostLayout' in parts)),
   )
 
   test.each(others)('rules between fields run beside: %s', (_name, parts, path) => {
