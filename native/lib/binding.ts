@@ -3,7 +3,11 @@ import type { TransferJob } from '@kvbm/core'
 /** Raised with every change of the border below; the loader refuses a library that speaks another number. */
 export const ABI_VERSION = 1
 
-/** Windows of a memory region start at multiples of this and are twice as long, so that any run of up to 1 GiB lies in one. */
+/**
+ * Windows of a memory region start at multiples of this and are twice as long (the last ones end with the region), so that any
+ * run of up to 1 GiB lies in one. The portable twin cannot show the same bytes through two buffers: its windows are one stride
+ * long, and a run across a multiple of it has no single view there.
+ */
 export const WINDOW_STRIDE_BYTES = 2 ** 30
 
 export interface BindingDescription {
@@ -75,8 +79,9 @@ export interface LockHandle {
 /**
  * The border. Two implementations: the C++ addon and its portable twin. Few functions, each batch-shaped: a call costs about
  * 0.1 µs, so what costs are objects and promises, not calls. Memory and files are both *regions*, named by small integers that
- * are unique in the process and never reused; a wrong or closed number throws `RangeError`, never corrupts.
+ * are never reused by a binding; a wrong or closed number gives `RangeError`, never corrupts, and so does a range outside of its region.
  * Failures of the operating system reject or throw with `StorageIoError` / `StorageFullError` (ENOSPC, EDQUOT).
+ * What returns a promise rejects it and never throws by itself.
  */
 export interface Binding {
   describe(): BindingDescription
@@ -84,18 +89,28 @@ export interface Binding {
   // ── Memory ──────────────────────────────────────────────────────────────
   /** Reserves address space, zero-filled when first touched. Throws `StorageFullError` when the system refuses. */
   createMemory(sizeBytes: number): MemoryRegion
-  /** Names memory that JavaScript owns; keeps it alive until closed. Never a resizable buffer. */
+  /**
+   * Names memory that JavaScript owns; keeps it alive until closed, and never detaches it. A resizable buffer is a `TypeError`.
+   * Once its buffer was transferred away, its range is empty.
+   */
   adoptMemory(bytes: Uint8Array): MemoryRegion
-  /** Makes a range real: advises huge pages, then locks or touches. `offset`, `length` in bytes. */
+  /** Makes a range real: advises huge pages, then locks or only touches. Keeps its bytes. `offset`, `length` in bytes. */
   commitMemory(region: number, offset: number, length: number, lock: boolean): CommitResult
   /** Bytes from the region's start to the first address that is a multiple of `alignment` (0 where addresses are unknown). */
   alignmentOffset(region: number, alignment: number): number
-  /** Window `index` (see WINDOW_STRIDE_BYTES). The same object each time until the region closes, which detaches it. */
+  /**
+   * Window `index` (see WINDOW_STRIDE_BYTES). The same object each time until the region closes, which detaches it.
+   * Adopted memory has none (`RangeError`): its owner has the array.
+   */
   windowOf(region: number, index: number): ArrayBuffer
 
   // ── Files ───────────────────────────────────────────────────────────────
+  /** A symbolic link at the path's end is refused. The number is a region's: `submit` copies from and to it. */
   openFile(options: OpenFileOptions): Promise<FileRegion>
-  /** Makes `offset … offset+length` exist, by the best way the file system has; the file never shrinks. */
+  /**
+   * Makes `offset … offset+length` exist, by the best way the file system has; the file never shrinks and keeps its bytes.
+   * `sparse`: the range exists, but a write to it may still find the disk full.
+   */
   reserveFile(region: number, offset: number, length: number): Promise<'allocated' | 'zero-filled' | 'sparse'>
   /** Small reads and writes through the page cache: superblocks. A read past the end gives the shorter array. */
   readFile(region: number, offset: number, length: number): Promise<Uint8Array>
@@ -103,17 +118,25 @@ export interface Binding {
   /** Flushes to the device. Never on a hot path. */
   syncFile(region: number): Promise<void>
 
-  /** Idempotent. Memory: detaches windows, frees once no job uses it. Files: closes once no job uses it. */
+  /**
+   * Idempotent, also for numbers that never were. New uses fail at once. Memory: windows are detached and memory is freed, files
+   * are closed, at once or when the last job and call that uses them ended.
+   */
   closeRegion(region: number): void
 
   // ── Copies ──────────────────────────────────────────────────────────────
   /** Threads that copy and do file I/O. They sleep when idle and do not keep the process alive then. */
   createEngine(options: { readonly threads: number }): number
-  /** Runs one job; all rows or an error. `ticket` names it for `cancel`. Small memory-only jobs run inline. */
+  /**
+   * Runs one job; all rows or an error. All rows are checked before a byte moves. `ticket` names it for `cancel`. Small memory-only
+   * jobs run inline. Rows are copied at the call; memory stays in use until the promise settles. Each row moves as if through a
+   * buffer, so its ends may overlap; rows whose targets overlap other rows have no order. Blocks without pieces keep their number in `into`.
+   * A read past a file's end is a `StorageIoError`.
+   */
   submit(engine: number, ticket: number, job: TransferJob): Promise<void>
   /** True when the job had not started: its promise then rejects with an error of code `KVBM_CANCELLED`. */
   cancel(engine: number, ticket: number): boolean
-  /** Awaits running jobs, then ends the threads. */
+  /** Refuses new jobs (`RangeError`), awaits queued and running ones, then ends the threads. Idempotent. */
   closeEngine(engine: number): Promise<void>
 
   // ── Checksums and hashes (synchronous, CPU-bound) ───────────────────────
@@ -128,6 +151,7 @@ export interface Binding {
   hashBlocks(tokens: Uint32Array, pageSize: number, backing: Uint32Array): void
 
   // ── Slot table (docs/durability.md gives the record's 64 bytes) ─────────
+  /** A table that ends early has no records there. */
   readSlots(file: number, tableOffset: number, slotCount: number): Promise<SlotRecords>
   /** Writes records of the given slots. */
   writeSlots(file: number, tableOffset: number, rows: SlotRows): Promise<void>
@@ -135,6 +159,9 @@ export interface Binding {
   clearSlots(file: number, tableOffset: number, slots: Uint32Array): Promise<void>
 
   // ── Lock ────────────────────────────────────────────────────────────────
-  /** Exclusive advisory lock on a file (created when missing, mode 0600, close-on-exec). Undefined when another holds it. */
+  /**
+   * Exclusive advisory lock on a file (created when missing, mode 0600, close-on-exec). Undefined when another holds it, be it in
+   * this process. The system frees it when the process ends in any way. `release` is idempotent.
+   */
   lockFile(path: string): Promise<LockHandle | undefined>
 }

@@ -11,4 +11,11 @@ export {
   type SlotRows,
   WINDOW_STRIDE_BYTES,
 } from './binding.js'
-export { createPortableBinding, type LoadAttempt, type LoadOptions, loadBinding, type NativeChoice, nativeBuildReport } from './loader.js'
+export {
+  createPortableBinding,
+  type LoadAttempt,
+  type LoadOptions,
+  loadBinding,
+  type NativeChoice,
+  nativeBuildReport,
+} from './loader.js'

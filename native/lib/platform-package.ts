@@ -1,18 +1,23 @@
 import { familySync, MUSL } from 'detect-libc'
+import type { AddonCandidate } from './addon-candidates.js'
 
-/** The package that carries the binary of this platform. Literal names, so that bundlers can follow. */
-export function platformPackage(require: NodeJS.Require): { where: string; load: () => unknown } {
-  const musl = process.platform === 'linux' && familySync() === MUSL
-  const name = `${process.platform}-${process.arch}${musl ? '-musl' : ''}`
-  switch (name) {
+/** The package that carries the binary of this platform. Its name is spelled out, so that bundlers can follow it. */
+export function platformPackage(require: NodeJS.Require, platform = platformName()): AddonCandidate {
+  const where = `@kvbm/native-${platform}`
+  switch (platform) {
     case 'linux-x64':
-      return { where: '@kvbm/native-linux-x64', load: () => require('@kvbm/native-linux-x64/kvbm.node') }
+      return { where, load: () => require('@kvbm/native-linux-x64/kvbm.node') }
     default:
       return {
-        where: `@kvbm/native-${name}`,
-        load: () => {
-          throw new Error(`there is no package for ${name} yet; build from source`)
+        where,
+        load() {
+          throw new Error('there is no package for this platform yet')
         },
       }
   }
+}
+
+function platformName(): string {
+  const musl = process.platform === 'linux' && familySync() === MUSL
+  return `${process.platform}-${process.arch}${musl ? '-musl' : ''}`
 }

@@ -8,7 +8,9 @@ const ZERO_FILL_BYTES = 2 ** 20
 /** What the operating system said, in our words. */
 export function ioError(what: string, cause: unknown): StorageFullError | StorageIoError {
   const { code, message } = cause as NodeJS.ErrnoException
-  if (code === 'ENOSPC' || code === 'EDQUOT') return new StorageFullError(`${what}: no space is left (${code}). Free space or lower numBlocks.`, { cause })
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new StorageFullError(`${what}: no space is left (${code}). Free space or lower numBlocks.`, { cause })
+  }
   return new StorageIoError(`${what}: ${code ?? message}. Check the disk and the permissions.`, { cause })
 }
 
@@ -16,19 +18,19 @@ export function ioError(what: string, cause: unknown): StorageFullError | Storag
 export class PortableFile {
   readonly path: string
   readonly #handle: FileHandle
+  /** Reservations one after another: two at once would each write zeros where the other one's caller writes data already. */
+  #reserving: Promise<unknown> = Promise.resolve()
 
   private constructor(path: string, handle: FileHandle) {
     this.path = path
     this.#handle = handle
   }
 
-  static async open({ path, write, create, exclusive = false }: OpenFileOptions): Promise<PortableFile> {
-    const flags =
-      (write ? constants.O_RDWR : constants.O_RDONLY) | (create ? constants.O_CREAT : 0) | (exclusive ? constants.O_EXCL : 0) | (constants.O_NOFOLLOW ?? 0)
+  static async open(options: OpenFileOptions): Promise<PortableFile> {
     try {
-      return new PortableFile(path, await open(path, flags, 0o600))
+      return new PortableFile(options.path, await open(options.path, flagsOf(options), 0o600))
     } catch (error) {
-      throw ioError(`Opening ${path}`, error)
+      throw ioError(`Opening ${options.path}`, error)
     }
   }
 
@@ -53,24 +55,29 @@ export class PortableFile {
 
   async readAll(target: Uint8Array, offset: number): Promise<void> {
     const done = await this.read(target, offset)
-    if (done < target.length) throw new StorageIoError(`Reading ${this.path}: the file ends after ${done} of ${target.length} bytes at ${offset}. It was truncated or never written.`)
+    if (done === target.length) return
+    throw new StorageIoError(
+      `Reading ${target.length} bytes at ${offset} of ${this.path}: the file ends after ${done} of them. It was cut or never written.`,
+    )
   }
 
   async write(source: Uint8Array, offset: number): Promise<void> {
     let done = 0
     try {
-      while (done < source.length) done += (await this.#handle.write(source, done, source.length - done, offset + done)).bytesWritten
+      while (done < source.length) {
+        const { bytesWritten } = await this.#handle.write(source, done, source.length - done, offset + done)
+        done += bytesWritten
+      }
     } catch (error) {
       throw ioError(`Writing ${source.length} bytes at ${offset} of ${this.path}`, error)
     }
   }
 
-  /** Node has no fallocate, so space is made real by writing zeros past the present end. */
-  async reserve(end: number): Promise<'zero-filled' | 'sparse'> {
-    const size = await this.size()
-    const zeros = new Uint8Array(Math.min(ZERO_FILL_BYTES, Math.max(0, end - size)))
-    for (let at = size; at < end; at += zeros.length) await this.write(zeros.subarray(0, Math.min(zeros.length, end - at)), at)
-    return 'zero-filled'
+  /** Makes the range exist. Node cannot allocate, so bytes past the present end are written as zeros. */
+  reserve(offset: number, length: number): Promise<'zero-filled' | 'sparse'> {
+    const result = this.#reserving.then(() => this.#reserve(offset, offset + length))
+    this.#reserving = result.catch(() => undefined)
+    return result
   }
 
   async sync(): Promise<void> {
@@ -79,7 +86,27 @@ export class PortableFile {
     })
   }
 
+  /** Nobody awaits the end of a file; what was written was reported where it was written. */
   async close(): Promise<void> {
-    await this.#handle.close()
+    await this.#handle.close().catch(() => undefined)
   }
+
+  /** What lies before the present end may be a hole: it keeps its bytes and is called sparse. */
+  async #reserve(offset: number, end: number): Promise<'zero-filled' | 'sparse'> {
+    const size = await this.size()
+    const zeros = new Uint8Array(Math.min(ZERO_FILL_BYTES, end - offset))
+    for (let at = Math.max(size, offset); at < end; at += zeros.length) {
+      await this.write(zeros.subarray(0, Math.min(zeros.length, end - at)), at)
+    }
+    return size > offset ? 'sparse' : 'zero-filled'
+  }
+}
+
+function flagsOf({ write, create, exclusive = false }: OpenFileOptions): number {
+  return (
+    (write ? constants.O_RDWR : constants.O_RDONLY) |
+    (create ? constants.O_CREAT : 0) |
+    (exclusive ? constants.O_EXCL : 0) |
+    (constants.O_NOFOLLOW ?? 0)
+  )
 }

@@ -1,54 +1,99 @@
 import { invalidArgument, StorageFullError } from '@kvbm/core'
 import { WINDOW_STRIDE_BYTES } from '../binding.js'
 
-/**
- * Memory of the twin: chunks of 1 GiB, made when first touched and zero-filled by the system. A chunk is the window of the same
- * index, so a run that crosses a chunk has no single view here (it has one in the native core, whose windows overlap).
- */
-export class PortableMemory {
+/** A range of bytes as the twin sees it, perhaps spread over several buffers. */
+export interface PortableMemory {
   readonly sizeBytes: number
-  readonly #chunks: Array<ArrayBuffer | undefined>
-  readonly #adopted: Uint8Array | undefined
+  /** What it shares bytes with, and where it begins in that: two ranges overlap only within one owner. */
+  readonly place: { readonly owner: object; readonly offset: number }
+  /** How many bytes from `offset` lie in one buffer. */
+  contiguous(offset: number): number
+  /** Bytes that lie in one buffer. */
+  bytes(offset: number, length: number): Uint8Array
+  window(index: number): ArrayBuffer
+  /** The region is closed and unused. */
+  end(): void
+}
 
-  constructor(sizeBytes: number, adopted?: Uint8Array) {
+/** Memory of the twin: chunks of one window stride, made when first touched and zero-filled by the system. */
+export class ChunkedMemory implements PortableMemory {
+  readonly sizeBytes: number
+  readonly place: PortableMemory['place'] = { owner: this, offset: 0 }
+  readonly #chunks: Array<Uint8Array<ArrayBuffer> | undefined>
+
+  constructor(sizeBytes: number) {
     this.sizeBytes = sizeBytes
-    this.#adopted = adopted
-    this.#chunks = new Array<ArrayBuffer | undefined>(Math.ceil(sizeBytes / WINDOW_STRIDE_BYTES))
+    this.#chunks = new Array<Uint8Array<ArrayBuffer> | undefined>(Math.ceil(sizeBytes / WINDOW_STRIDE_BYTES))
+  }
+
+  contiguous(offset: number): number {
+    return WINDOW_STRIDE_BYTES - (offset % WINDOW_STRIDE_BYTES)
+  }
+
+  bytes(offset: number, length: number): Uint8Array {
+    const begin = offset % WINDOW_STRIDE_BYTES
+    return this.#chunk(Math.floor(offset / WINDOW_STRIDE_BYTES)).subarray(begin, begin + length)
   }
 
   window(index: number): ArrayBuffer {
-    if (this.#adopted !== undefined) throw new TypeError('Memory that JavaScript owns has no windows: use the array it was made from.')
-    if (!(index >= 0 && index < this.#chunks.length)) throw invalidArgument('index', `0 to ${this.#chunks.length - 1}`, index)
+    return this.#chunk(index).buffer
+  }
+
+  /** Views become empty: a buffer that was transferred leaves its views without bytes. */
+  end(): void {
+    for (const chunk of this.#chunks) {
+      if (chunk !== undefined) structuredClone(chunk.buffer, { transfer: [chunk.buffer] })
+    }
+    this.#chunks.length = 0
+  }
+
+  #chunk(index: number): Uint8Array<ArrayBuffer> {
+    const count = this.#chunks.length
+    if (!(Number.isInteger(index) && index >= 0 && index < count)) {
+      throw invalidArgument('index', `a window of 0 to ${count - 1}`, index)
+    }
     this.#chunks[index] ??= allocate(Math.min(WINDOW_STRIDE_BYTES, this.sizeBytes - index * WINDOW_STRIDE_BYTES))
     return this.#chunks[index]
   }
-
-  /** The bytes of a run, in as many pieces as chunks it touches. */
-  *pieces(offset: number, length: number): Generator<Uint8Array, void, void> {
-    if (this.#adopted !== undefined) {
-      yield this.#adopted.subarray(offset, offset + length)
-      return
-    }
-    for (let at = offset; at < offset + length; ) {
-      const chunk = Math.floor(at / WINDOW_STRIDE_BYTES)
-      const inChunk = at - chunk * WINDOW_STRIDE_BYTES
-      const count = Math.min(offset + length - at, WINDOW_STRIDE_BYTES - inChunk)
-      yield new Uint8Array(this.window(chunk), inChunk, count)
-      at += count
-    }
-  }
-
-  /** Views on this memory become empty. Memory that JavaScript gave stays JavaScript's. */
-  detach(): void {
-    for (const chunk of this.#chunks) if (chunk !== undefined) structuredClone(chunk, { transfer: [chunk] })
-    this.#chunks.length = 0
-  }
 }
 
-function allocate(sizeBytes: number): ArrayBuffer {
+/** Memory that JavaScript owns. Its size is asked each time, because its owner may transfer the buffer away. */
+export class AdoptedMemory implements PortableMemory {
+  readonly place: PortableMemory['place']
+  readonly #bytes: Uint8Array
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes
+    this.place = { owner: bytes.buffer, offset: bytes.byteOffset }
+  }
+
+  get sizeBytes(): number {
+    return this.#bytes.byteLength
+  }
+
+  contiguous(offset: number): number {
+    return this.sizeBytes - offset
+  }
+
+  bytes(offset: number, length: number): Uint8Array {
+    if (offset + length > this.sizeBytes)
+      throw new RangeError('Adopted memory was transferred away while it was in use.')
+    return this.#bytes.subarray(offset, offset + length)
+  }
+
+  window(): ArrayBuffer {
+    throw new RangeError('Adopted memory has no windows: use the array that it was made from.')
+  }
+
+  end(): void {}
+}
+
+function allocate(sizeBytes: number): Uint8Array<ArrayBuffer> {
   try {
-    return new ArrayBuffer(sizeBytes)
+    return new Uint8Array(sizeBytes)
   } catch (cause) {
-    throw new StorageFullError(`The system refused ${sizeBytes} bytes of memory. Lower numBlocks or free memory.`, { cause })
+    throw new StorageFullError(`The system refused ${sizeBytes} bytes of memory. Lower numBlocks or free memory.`, {
+      cause,
+    })
   }
 }

@@ -1,15 +1,29 @@
 import { invalidArgument, nonNegativeInteger, positiveInteger, type TransferJob } from '@kvbm/core'
-import { ABI_VERSION, type Binding, type BindingDescription, type CommitResult, type FileRegion, type LockHandle, type MemoryRegion, type OpenFileOptions, type SlotRecords, type SlotRows } from '../binding.js'
+import {
+  ABI_VERSION,
+  type Binding,
+  type BindingDescription,
+  type CommitResult,
+  type FileRegion,
+  type LockHandle,
+  type MemoryRegion,
+  type OpenFileOptions,
+  type SlotRecords,
+  type SlotRows,
+} from '../binding.js'
 import { hashChain, sha256Words } from './chained-sha256.js'
+import { checkRange } from './check-job.js'
 import { crc32c } from './crc32c.js'
 import { PortableEngine } from './engine.js'
 import { PortableFile } from './file.js'
 import { lockFile } from './file-lock.js'
-import { PortableMemory } from './memory.js'
+import { AdoptedMemory, ChunkedMemory } from './memory.js'
 import { PortableRegions } from './regions.js'
-import { decodeRecords, encodeRecords, RECORD_BYTES } from './slot-records.js'
+import { encodeRecords, RECORD_BYTES, SlotScan } from './slot-records.js'
 
 const PAGE_BYTES = 4096
+/** Bytes of a slot table read at a time. */
+const SCAN_BYTES = 4 * 2 ** 20
 const NO_PAGE_LOCK = 'memory cannot be locked without the native core'
 const NO_DIRECT_IO = 'direct I/O needs the native core'
 
@@ -20,26 +34,39 @@ export class PortableBinding implements Binding {
   #nextEngine = 1
 
   describe(): BindingDescription {
-    const notes = [NO_DIRECT_IO, NO_PAGE_LOCK, 'copies run on the JavaScript thread']
-    return { kind: 'portable', abi: ABI_VERSION, sha256: 'node-crypto', crc32c: 'table', directIo: false, pageLocking: false, notes }
+    return {
+      kind: 'portable',
+      abi: ABI_VERSION,
+      sha256: 'node-crypto',
+      crc32c: 'table',
+      directIo: false,
+      pageLocking: false,
+      notes: [NO_DIRECT_IO, NO_PAGE_LOCK, 'copies run on the JavaScript thread'],
+    }
   }
 
   createMemory(sizeBytes: number): MemoryRegion {
-    positiveInteger('sizeBytes', sizeBytes)
-    return { id: this.#regions.add({ memory: new PortableMemory(sizeBytes) }), sizeBytes }
+    const memory = new ChunkedMemory(positiveInteger('sizeBytes', sizeBytes))
+    return { id: this.#regions.add({ memory }), sizeBytes }
   }
 
   adoptMemory(bytes: Uint8Array): MemoryRegion {
-    if ((bytes.buffer as ArrayBuffer & { readonly resizable?: boolean }).resizable === true) throw new TypeError('bytes: a resizable buffer may move; give one of fixed size')
-    return { id: this.#regions.add({ memory: new PortableMemory(bytes.byteLength, bytes) }), sizeBytes: bytes.byteLength }
+    const buffer = bytes.buffer as { readonly resizable?: boolean; readonly growable?: boolean }
+    if (buffer.resizable === true || buffer.growable === true) {
+      throw new TypeError('bytes: expected a buffer of fixed size, because a resizable one may move')
+    }
+    return { id: this.#regions.add({ memory: new AdoptedMemory(bytes) }), sizeBytes: bytes.byteLength }
   }
 
   commitMemory(region: number, offset: number, length: number, lock: boolean): CommitResult {
     const memory = this.#regions.memory(region)
-    if (!(offset >= 0 && length >= 0 && offset + length <= memory.sizeBytes)) throw invalidArgument('length', `within ${memory.sizeBytes} bytes from ${offset}`, length)
-    if (!lock) return { locked: 'no', hugePages: false, note: '' }
-    for (const piece of memory.pieces(offset, length)) for (let at = 0; at < piece.length; at += PAGE_BYTES) piece[at] = piece[at]!
-    return { locked: 'touched', hugePages: false, note: NO_PAGE_LOCK }
+    checkRange('commitMemory', this.#regions.get(region), offset, length)
+    for (let at = offset; at < offset + length; ) {
+      const bytes = memory.bytes(at, Math.min(memory.contiguous(at), offset + length - at))
+      touch(bytes)
+      at += bytes.length
+    }
+    return { locked: 'touched', hugePages: false, note: lock ? NO_PAGE_LOCK : '' }
   }
 
   alignmentOffset(region: number, alignment: number): number {
@@ -55,25 +82,30 @@ export class PortableBinding implements Binding {
   async openFile(options: OpenFileOptions): Promise<FileRegion> {
     const file = await PortableFile.open(options)
     const sizeBytes = await file.size()
-    return { id: this.#regions.add({ file }), sizeBytes, direct: false, alignment: 1, note: options.direct ? NO_DIRECT_IO : '' }
+    const note = options.direct ? NO_DIRECT_IO : 'direct I/O was not asked for'
+    return { id: this.#regions.add({ file }), sizeBytes, direct: false, alignment: 1, note }
   }
 
   async reserveFile(region: number, offset: number, length: number): Promise<'allocated' | 'zero-filled' | 'sparse'> {
-    return this.#regions.file(region).reserve(nonNegativeInteger('offset', offset) + nonNegativeInteger('length', length))
+    checkRange('reserveFile', this.#regions.get(region), offset, length)
+    return this.#regions.withFile(region, (file) => file.reserve(offset, length))
   }
 
   async readFile(region: number, offset: number, length: number): Promise<Uint8Array> {
-    const bytes = new Uint8Array(nonNegativeInteger('length', length))
-    const done = await this.#regions.file(region).read(bytes, nonNegativeInteger('offset', offset))
-    return bytes.subarray(0, done)
+    checkRange('readFile', this.#regions.get(region), offset, length)
+    return this.#regions.withFile(region, async (file) => {
+      const bytes = new Uint8Array(length)
+      return bytes.subarray(0, await file.read(bytes, offset))
+    })
   }
 
   async writeFile(region: number, offset: number, bytes: Uint8Array): Promise<void> {
-    await this.#regions.file(region).write(bytes, nonNegativeInteger('offset', offset))
+    checkRange('writeFile', this.#regions.get(region), offset, bytes.length)
+    await this.#regions.withFile(region, (file) => file.write(bytes, offset))
   }
 
   async syncFile(region: number): Promise<void> {
-    await this.#regions.file(region).sync()
+    await this.#regions.withFile(region, (file) => file.sync())
   }
 
   closeRegion(region: number): void {
@@ -81,10 +113,9 @@ export class PortableBinding implements Binding {
   }
 
   createEngine({ threads }: { readonly threads: number }): number {
-    positiveInteger('threads', threads)
-    const id = this.#nextEngine++
-    this.#engines.set(id, new PortableEngine(this.#regions))
-    return id
+    const engine = new PortableEngine(this.#regions, positiveInteger('threads', threads))
+    this.#engines.set(this.#nextEngine, engine)
+    return this.#nextEngine++
   }
 
   async submit(engine: number, ticket: number, job: TransferJob): Promise<void> {
@@ -96,9 +127,8 @@ export class PortableBinding implements Binding {
   }
 
   async closeEngine(engine: number): Promise<void> {
-    const found = this.#engines.get(engine)
+    await this.#engines.get(engine)?.close()
     this.#engines.delete(engine)
-    await found?.close()
   }
 
   crc32c(bytes: Uint8Array, seed = 0): number {
@@ -110,29 +140,43 @@ export class PortableBinding implements Binding {
   }
 
   hashBlocks(tokens: Uint32Array, pageSize: number, backing: Uint32Array): void {
-    positiveInteger('pageSize', pageSize)
-    const needed = 4 * (Math.floor(tokens.length / pageSize) + 1)
-    if (backing.length < needed) throw invalidArgument('backing.length', `at least ${needed}`, backing.length)
-    hashChain(tokens, pageSize, backing)
+    hashChain(tokens, positiveInteger('pageSize', pageSize), backing)
   }
 
   async readSlots(file: number, tableOffset: number, slotCount: number): Promise<SlotRecords> {
-    return decodeRecords(await this.readFile(file, tableOffset, slotCount * RECORD_BYTES))
+    nonNegativeInteger('slotCount', slotCount)
+    const scan = new SlotScan()
+    const end = slotCount * RECORD_BYTES
+    for (let at = 0; at < end; at += SCAN_BYTES) {
+      const wanted = Math.min(SCAN_BYTES, end - at)
+      const part = await this.readFile(file, tableOffset + at, wanted)
+      scan.add(part)
+      if (part.length < wanted) break
+    }
+    return scan.result()
   }
 
   async writeSlots(file: number, tableOffset: number, rows: SlotRows): Promise<void> {
-    const target = this.#regions.file(file)
-    const records = encodeRecords(rows)
-    for (const { from, to, slot } of runsOf(rows.slots)) await target.write(records.subarray(from * RECORD_BYTES, to * RECORD_BYTES), tableOffset + slot * RECORD_BYTES)
+    await this.#writeRecords(file, tableOffset, rows.slots, encodeRecords(rows))
   }
 
   async clearSlots(file: number, tableOffset: number, slots: Uint32Array): Promise<void> {
-    const target = this.#regions.file(file)
-    for (const { from, to, slot } of runsOf(slots)) await target.write(new Uint8Array((to - from) * RECORD_BYTES), tableOffset + slot * RECORD_BYTES)
+    await this.#writeRecords(file, tableOffset, slots, new Uint8Array(slots.length * RECORD_BYTES))
   }
 
-  async lockFile(path: string): Promise<LockHandle | undefined> {
+  lockFile(path: string): Promise<LockHandle | undefined> {
     return lockFile(path)
+  }
+
+  async #writeRecords(file: number, tableOffset: number, slots: Uint32Array, records: Uint8Array): Promise<void> {
+    checkRange('tableOffset', this.#regions.get(file), tableOffset, 0)
+    const runs = [...runsOf(slots)]
+    await this.#regions.withFile(file, async (target) => {
+      for (const { from, to, slot } of runs) {
+        const bytes = records.subarray(from * RECORD_BYTES, to * RECORD_BYTES)
+        await target.write(bytes, tableOffset + slot * RECORD_BYTES)
+      }
+    })
   }
 
   #engine(id: number): PortableEngine {
@@ -142,7 +186,12 @@ export class PortableBinding implements Binding {
   }
 }
 
-/** Consecutive slots that go in one write. */
+/** Writing what is there makes the system give the page. */
+function touch(bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; at += PAGE_BYTES) bytes[at] = bytes[at]!
+}
+
+/** Rows with consecutive slots, which go in one write. */
 function* runsOf(slots: Uint32Array): Generator<{ from: number; to: number; slot: number }, void, void> {
   for (let from = 0; from < slots.length; ) {
     let to = from + 1
