@@ -1,1 +1,7 @@
-export {}
+export { BlockPool, type BlockPoolOptions, type DiscardOptions, type ResetReport } from './block-pool.js'
+export type { DuplicatePolicy, RestoredBlocks } from './block-store.js'
+export type { CompleteBlocks, ImmutableBlocks, MutableBlocks, RegisterOptions, WeakBlocks } from './blocks.js'
+export type { LeakMode } from './leak-alarm.js'
+export type { PoolObserver } from './notifier.js'
+export type { PoolFacts, PoolStats } from './pool-facts.js'
+export type { WaitOptions } from './waiters.js'

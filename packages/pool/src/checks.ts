@@ -1,0 +1,59 @@
+import { type BlockHashes, type HashAlgorithm, invalidArgument, WORDS_PER_HASH } from '@kvbm/core'
+import type { BlockStore, RestoredBlocks } from './block-store.js'
+import { type BlockTable, COMPLETE, FREE, MUTABLE } from './block-table.js'
+
+/** Hashes of another algorithm or page size name other blocks, even if their words were equal. */
+export function checkCompatible(pool: { pageSize: number; hashAlgorithm: HashAlgorithm }, hashes: BlockHashes): void {
+  if (hashes.algorithm !== pool.hashAlgorithm) {
+    throw invalidArgument('hashes.algorithm', `'${pool.hashAlgorithm}', which the pool has`, hashes.algorithm)
+  }
+  if (hashes.pageSize !== pool.pageSize) {
+    throw invalidArgument('hashes.pageSize', `${pool.pageSize}, which the pool has`, hashes.pageSize)
+  }
+}
+
+/** One hash for each block, and blocks that nobody took out of use meanwhile. */
+export function checkNameable(table: BlockTable, ids: Uint32Array, hashes: BlockHashes): void {
+  if (hashes.count !== ids.length) {
+    throw invalidArgument('hashes.count', `${ids.length}, one for each block of the handle`, hashes.count)
+  }
+  for (let index = 0; index < ids.length; index++) {
+    const state = table.state[ids[index]!]
+    if (state === MUTABLE || state === COMPLETE) continue
+    throw new RangeError(
+      `blocks: block ${ids[index]} (index ${index}) was discarded. Split the run and release that block.`,
+    )
+  }
+}
+
+export function checkIds(table: BlockTable, ids: Uint32Array): void {
+  for (const [index, id] of ids.entries()) {
+    if (!(id < table.count)) throw invalidArgument(`ids[${index}]`, `a block id from 0 to ${table.count - 1}`, id)
+  }
+}
+
+export function checkRestorable(store: BlockStore, { ids, hashes, parents, positions }: RestoredBlocks): void {
+  if (store.held + store.inactiveList.size > 0) {
+    throw invalidArgument(
+      'pool',
+      'an empty pool to restore into',
+      `${store.held + store.inactiveList.size} blocks in use`,
+    )
+  }
+  for (const [name, words] of Object.entries({ hashes, parents })) {
+    if (words.length !== ids.length * WORDS_PER_HASH)
+      throw invalidArgument(`${name}.length`, `4 × ${ids.length}`, words.length)
+  }
+  if (positions.length !== ids.length) throw invalidArgument('positions.length', String(ids.length), positions.length)
+  checkIds(store.table, ids)
+  checkFreeAndDistinct(store.table, ids)
+}
+
+function checkFreeAndDistinct(table: BlockTable, ids: Uint32Array): void {
+  const seen = new Uint8Array(table.count)
+  for (const [index, id] of ids.entries()) {
+    if (seen[id] === 1) throw invalidArgument(`ids[${index}]`, 'every id once', id)
+    if (table.state[id] !== FREE) throw invalidArgument(`ids[${index}]`, 'a free block, not one in quarantine', id)
+    seen[id] = 1
+  }
+}

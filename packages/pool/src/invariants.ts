@@ -1,0 +1,109 @@
+import { assert, WORDS_PER_HASH } from '@kvbm/core'
+import type { BlockList } from './block-list.js'
+import type { BlockStore } from './block-store.js'
+import { DISCARDED, DUPLICATE, FREE, MUTABLE, NONE, ORPHAN, PRIMARY, QUARANTINED } from './block-table.js'
+
+/** Compares everything that is derived from the table with the table. */
+export function checkStore(store: BlockStore): void {
+  checkLists(store)
+  checkCounts(store)
+  checkNames(store)
+  checkKeeping(store)
+  checkOrder(store)
+}
+
+function membersOf(list: BlockList, count: number): Uint8Array {
+  const member = new Uint8Array(count)
+  let size = 0
+  for (const id of list) {
+    assert(member[id] === 0, `block ${id} stands twice in a list`)
+    member[id] = 1
+    size++
+  }
+  assert(size === list.size, `a list of ${list.size} blocks has ${size}`)
+  return member
+}
+
+/** Free and inactive blocks are in their lists, and nothing else is. */
+function checkLists({ table, freeList, inactiveList }: BlockStore): void {
+  const free = membersOf(freeList, table.count)
+  const inactive = membersOf(inactiveList, table.count)
+  for (let id = 0; id < table.count; id++) {
+    const state = table.state[id]!
+    const isHeld = table.refs[id]! > 0
+    assert((state === FREE) === (free[id] === 1), `block ${id}: state ${state} does not fit the free list`)
+    assert(
+      (state === PRIMARY && !isHeld) === (inactive[id] === 1),
+      `block ${id}: state ${state} does not fit the inactive list`,
+    )
+    const mayRest = state === FREE || state === PRIMARY || state === QUARANTINED
+    assert(isHeld || mayRest, `block ${id}: nobody holds it in state ${state}`)
+    assert(!isHeld || (state !== FREE && state !== QUARANTINED), `block ${id}: held in state ${state}`)
+  }
+}
+
+/** free + inactive + held + quarantined = total. */
+function checkCounts(store: BlockStore): void {
+  const { table, freeList, inactiveList } = store
+  const held = table.refs.reduce((sum, refs) => sum + (refs > 0 ? 1 : 0), 0)
+  const quarantined = table.state.reduce((sum, state) => sum + (state === QUARANTINED ? 1 : 0), 0)
+  assert(held === store.held, `${store.held} blocks count as held, ${held} are`)
+  assert(quarantined === store.quarantined, `${store.quarantined} blocks count as quarantined, ${quarantined} are`)
+  const sum = freeList.size + inactiveList.size + held + quarantined
+  assert(sum === table.count, `${sum} of ${table.count} blocks are accounted for`)
+}
+
+/** Every primary is found by its hash, and the index has nothing else. */
+function checkNames({ table, index }: BlockStore): void {
+  let primaries = 0
+  for (let id = 0; id < table.count; id++) {
+    if (table.state[id] !== PRIMARY) continue
+    primaries++
+    assert(index.find(table.hashes, id * WORDS_PER_HASH) === id, `block ${id} is not found by its hash`)
+  }
+  assert(index.size === primaries, `${index.size} hashes lead to ${primaries} blocks`)
+}
+
+/** Held primaries hold their parent, duplicates their primary; references are at least as many as what is kept. */
+function checkKeeping(store: BlockStore): void {
+  const { table } = store
+  const keepers = new Uint32Array(table.count)
+  let orphans = 0
+  for (let id = 0; id < table.count; id++) {
+    const kept = table.keeps[id]!
+    if (kept >= 0) keepers[kept]!++
+    if (kept === ORPHAN) orphans++
+    assert(keepsWhatItMust(store, id), `block ${id}: state ${table.state[id]} keeps ${kept}`)
+  }
+  assert(orphans === store.orphans, `${store.orphans} orphans are indexed, ${orphans} exist`)
+  for (const [id, count] of keepers.entries()) {
+    assert(count <= table.refs[id]!, `block ${id}: ${count} keepers, ${table.refs[id]} refs`)
+  }
+}
+
+function keepsWhatItMust({ table, index }: BlockStore, id: number): boolean {
+  const kept = table.keeps[id]!
+  const state = table.state[id]!
+  if (state === DUPLICATE) return kept === NONE || index.find(table.hashes, id * WORDS_PER_HASH) === kept
+  if (state !== PRIMARY || table.refs[id] === 0) return kept === NONE
+  const parent = index.find(table.parents, id * WORDS_PER_HASH)
+  if (table.positions[id] === 0) return kept === NONE
+  if (parent < 0) return kept === ORPHAN || kept === NONE
+  return kept === (table.isParent(parent, id) ? parent : NONE)
+}
+
+/** No inactive block is older than a child of it: eviction meets the child first. */
+function checkOrder({ table, index, inactiveList }: BlockStore): void {
+  const passed = new Uint8Array(table.count)
+  for (const id of inactiveList) {
+    passed[id] = 1
+    const parent = index.find(table.parents, id * WORDS_PER_HASH)
+    if (parent < 0 || !table.isParent(parent, id)) continue
+    assert(passed[parent] === 0, `block ${parent} would be evicted before its child ${id}`)
+    assert(table.state[parent] === PRIMARY, `block ${parent} is found in state ${table.state[parent]}`)
+  }
+  for (let id = 0; id < table.count; id++) {
+    const isHeld = table.state[id] === MUTABLE || table.state[id] === DISCARDED
+    assert(!isHeld || table.keeps[id] === NONE, `block ${id}: state ${table.state[id]} keeps ${table.keeps[id]}`)
+  }
+}
