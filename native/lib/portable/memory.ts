@@ -1,6 +1,9 @@
 import { invalidArgument, StorageFullError } from '@kvbm/core'
 import { WINDOW_STRIDE_BYTES } from '../binding.js'
 
+/** What one process can address on today's machines; beyond it the system would refuse too. */
+const ADDRESSABLE_BYTES = 2 ** 47
+
 /** A range of bytes as the twin sees it, perhaps spread over several buffers. */
 export interface PortableMemory {
   readonly sizeBytes: number
@@ -22,6 +25,7 @@ export class ChunkedMemory implements PortableMemory {
   readonly #chunks: Array<Uint8Array<ArrayBuffer> | undefined>
 
   constructor(sizeBytes: number) {
+    if (sizeBytes > ADDRESSABLE_BYTES) throw refused(sizeBytes)
     this.sizeBytes = sizeBytes
     this.#chunks = new Array<Uint8Array<ArrayBuffer> | undefined>(Math.ceil(sizeBytes / WINDOW_STRIDE_BYTES))
   }
@@ -92,8 +96,11 @@ function allocate(sizeBytes: number): Uint8Array<ArrayBuffer> {
   try {
     return new Uint8Array(sizeBytes)
   } catch (cause) {
-    throw new StorageFullError(`The system refused ${sizeBytes} bytes of memory. Lower numBlocks or free memory.`, {
-      cause,
-    })
+    throw refused(sizeBytes, cause)
   }
+}
+
+function refused(sizeBytes: number, cause?: unknown): StorageFullError {
+  const message = `The system refused ${sizeBytes} bytes of memory. Lower numBlocks or free memory.`
+  return new StorageFullError(message, cause === undefined ? undefined : { cause })
 }
