@@ -267,7 +267,7 @@ export class BlockPool implements PoolFacts {
 
   /** Blocks that could be had if everybody released what they hold. */
   get #usable(): number {
-    return this.total - this.#store.quarantined
+    return this.total - this.#store.condemned
   }
 
   #take(count: number): MutableBlocks {

@@ -52,6 +52,7 @@ export class BlockStore {
   /** Primaries that nobody holds; the first was used least recently. */
   readonly inactiveList: BlockList
   #quarantined = 0
+  #condemned = 0
   /** Held primaries whose parent is not in the pool, by the parent's hash. Made when there is the first. */
   #orphans: HashIndex | undefined
   readonly #counters: PoolCounters
@@ -76,6 +77,11 @@ export class BlockStore {
 
   get quarantined(): number {
     return this.#quarantined
+  }
+
+  /** Blocks in quarantine, and held ones that will go there. */
+  get condemned(): number {
+    return this.#condemned
   }
 
   get held(): number {
@@ -175,7 +181,7 @@ export class BlockStore {
   /** Blocks in quarantine become free; condemned ones will be free after their last release. */
   unquarantine(ids: Uint32Array): void {
     for (const id of ids) {
-      this.table.condemned[id] = 0
+      this.#condemn(id, 0)
       if (this.table.state[id] !== QUARANTINED) continue
       this.#quarantined--
       this.#free(id)
@@ -362,10 +368,10 @@ export class BlockStore {
   }
 
   #discardOne(id: number, quarantine: boolean): void {
-    const { state, refs, condemned } = this.table
+    const { state, refs } = this.table
     const was = state[id]!
     if (was === QUARANTINED || (was === FREE && !quarantine)) return
-    if (quarantine) condemned[id] = 1
+    if (quarantine) this.#condemn(id, 1)
     if (was === PRIMARY) this.index.remove(id)
     if (refs[id]! > 0) {
       state[id] = DISCARDED
@@ -375,6 +381,11 @@ export class BlockStore {
       list.remove(id)
       this.#retire(id)
     }
+  }
+
+  #condemn(id: number, condemned: 0 | 1): void {
+    this.#condemned += condemned - this.table.condemned[id]!
+    this.table.condemned[id] = condemned
   }
 
   /** Children and duplicates of discarded blocks let them go. Walks the table: discarding held blocks is rare. */

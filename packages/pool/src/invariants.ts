@@ -37,6 +37,8 @@ function checkLists({ table, freeList, inactiveList }: BlockStore): void {
       `block ${id}: state ${state} does not fit the inactive list`,
     )
     const mayRest = state === FREE || state === PRIMARY || state === QUARANTINED
+    assert(state !== QUARANTINED || table.condemned[id] === 1, `block ${id}: in quarantine, but not condemned`)
+    assert(state !== FREE || table.condemned[id] === 0, `block ${id}: free, but condemned`)
     assert(isHeld || mayRest, `block ${id}: nobody holds it in state ${state}`)
     assert(!isHeld || (state !== FREE && state !== QUARANTINED), `block ${id}: held in state ${state}`)
   }
@@ -49,6 +51,8 @@ function checkCounts(store: BlockStore): void {
   const quarantined = table.state.reduce((sum, state) => sum + (state === QUARANTINED ? 1 : 0), 0)
   assert(held === store.held, `${store.held} blocks count as held, ${held} are`)
   assert(quarantined === store.quarantined, `${store.quarantined} blocks count as quarantined, ${quarantined} are`)
+  const condemned = table.condemned.reduce((sum, flag) => sum + flag, 0)
+  assert(condemned === store.condemned, `${store.condemned} blocks count as condemned, ${condemned} are`)
   const sum = freeList.size + inactiveList.size + held + quarantined
   assert(sum === table.count, `${sum} of ${table.count} blocks are accounted for`)
 }
