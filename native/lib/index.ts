@@ -11,11 +11,6 @@ export {
   type SlotRows,
   WINDOW_STRIDE_BYTES,
 } from './binding.js'
-export {
-  createPortableBinding,
-  type LoadAttempt,
-  type LoadOptions,
-  loadBinding,
-  type NativeChoice,
-  nativeBuildReport,
-} from './loader.js'
+export type { LoadAttempt, LoadOptions } from './binding-loader.js'
+export { createPortableBinding, loadBinding, nativeBuildReport } from './loader.js'
+export type { NativeChoice } from './native-choice.js'

@@ -1,2 +1,6 @@
 export { type BindingConformanceOptions, bindingConformance } from './binding-conformance.js'
 export type { ConformanceCase } from './conformance-case.js'
+export type { FaultCode, FaultOperation, FaultTarget } from './faults/fault.js'
+export type { FaultController } from './faults/fault-controller.js'
+export type { Hold } from './faults/hold.js'
+export { withFaults } from './with-faults.js'
