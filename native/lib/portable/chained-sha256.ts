@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { invalidArgument } from '@kvbm/core'
+import { invalidArgument, positiveInteger } from '@kvbm/core'
 
 const HASH_BYTES = 16
 const WORDS_PER_HASH = 4
@@ -10,7 +10,7 @@ export function sha256Words(bytes: Uint8Array): Uint32Array {
 
 /** Fills `backing` (parent, then one hash per block) with the chain of the tokens' full blocks. */
 export function hashChain(tokens: Uint32Array, pageSize: number, backing: Uint32Array): void {
-  const blocks = Math.floor(tokens.length / pageSize)
+  const blocks = Math.floor(tokens.length / positiveInteger('pageSize', pageSize))
   const needed = WORDS_PER_HASH * (blocks + 1)
   if (backing.length < needed) throw invalidArgument('backing.length', `at least ${needed} words`, backing.length)
   const hashes = new Uint8Array(backing.buffer, backing.byteOffset, backing.byteLength)

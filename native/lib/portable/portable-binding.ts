@@ -140,7 +140,7 @@ export class PortableBinding implements Binding {
   }
 
   hashBlocks(tokens: Uint32Array, pageSize: number, backing: Uint32Array): void {
-    hashChain(tokens, positiveInteger('pageSize', pageSize), backing)
+    hashChain(tokens, pageSize, backing)
   }
 
   async readSlots(file: number, tableOffset: number, slotCount: number): Promise<SlotRecords> {

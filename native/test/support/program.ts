@@ -7,7 +7,9 @@ import { build } from 'tsup'
 
 const REQUIRE =
   "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);"
-const ADDON = fileURLToPath(new URL('../../build/Release/kvbm.node', import.meta.url))
+const BUILT = fileURLToPath(new URL('../../build/Release/kvbm.node', import.meta.url))
+/** What the tests of this process load, too. */
+const ADDON = process.env.KVBM_NATIVE_PATH || BUILT
 
 /** Node 20 cannot run TypeScript: bundles scenes.ts, with everything it imports, into `directory`. */
 export async function bundleScenes(directory: string): Promise<string> {
