@@ -9,11 +9,11 @@ const RECORD_BITS = 8 * RECORD_BYTES
 export const slotCases: CaseTable = {
   'records come back as they were written, ascending by generation': async (world) => {
     const file = await world.file()
-    await world.binding.writeSlots(file, 4096, rowsOf([7, 3, 4], [30, 10, 20]))
+    await world.binding.writeSlots(file, 4096, rowsOf([7, 3, 4], [10, 30, 20]))
     const found = await world.binding.readSlots(file, 4096, 10)
     const { count, damaged, ...rows } = found
     assert.deepEqual([count, damaged], [3, 0])
-    assert.deepEqual(rows, rowsOf([3, 4, 7], [10, 20, 30]))
+    assert.deepEqual(rows, rowsOf([7, 4, 3], [10, 20, 30]))
   },
 
   'a record has exactly the documented bytes': async (world) => {
@@ -77,6 +77,15 @@ export const slotCases: CaseTable = {
     const { generations, damaged, count } = await world.binding.readSlots(file, 0, 65)
     assert.ok([...generations].every((generation) => generation === 1 || generation === 2))
     assert.ok(damaged >= 40 && damaged + count === 65, `${damaged} damaged, ${count} whole`)
+  },
+
+  'a record whose beginning or end is zero is damaged, not free': async (world) => {
+    const file = await world.file()
+    await world.binding.writeSlots(file, 0, rowsOf([0, 1, 2], [1, 2, 3]))
+    await world.binding.writeFile(file, 0, new Uint8Array(4))
+    await world.binding.writeFile(file, 64 + 32, new Uint8Array(32))
+    const { slots, damaged } = await world.binding.readSlots(file, 0, 3)
+    assert.deepEqual([[...slots], damaged], [[2], 2])
   },
 
   'rubbish is damaged, not free': async (world) => {
