@@ -101,7 +101,11 @@ export class PoolExhaustedError extends KvbmError {
 
 export class BlockConsumedError extends KvbmError {
   constructor(handle: string, by: string) {
-    super('KVBM_BLOCK_CONSUMED', `This ${handle} handle was consumed by ${by}. Use the handle that ${by} returned.`)
+    const remedy =
+      by === 'release()'
+        ? 'Its blocks went back to the pool: allocate or match again, and release last.'
+        : `Use the handle that ${by} returned.`
+    super('KVBM_BLOCK_CONSUMED', `This ${handle} handle was consumed by ${by}. ${remedy}`)
   }
 }
 

@@ -51,7 +51,8 @@ describe('close', () => {
     const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
     for (const leaks of ['off', 'count'] as const) {
       using here = world(4, { leaks })
-      const _held = [here.put(counted(2)), here.pool.allocate(1)]
+      here.put(counted(2))
+      here.pool.allocate(1)
       here.pool.close()
     }
     expect(warn).toHaveBeenCalledOnce()

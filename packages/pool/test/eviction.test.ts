@@ -120,6 +120,17 @@ describe('the order of eviction', () => {
     expect(here.pool.matchCount(found.hashes)).toBe(2)
   })
 
+  test('a block keeps the parent it was registered with, even if it is found behind another', () => {
+    using here = world(4)
+    const parent = here.put(chain([1]))
+    here.put(chain([3], { parent: 1, start: 1 })).release()
+    here.put(chain([2])).release()
+    using _found = here.pool.match(chain([2, 3]))
+    here.pool.checkInvariants()
+    parent.release()
+    expect([here.pool.held, here.pool.inactive]).toEqual([3, 0])
+  })
+
   test('names that fit nobody do not become a circle', () => {
     using here = world(2)
     const first = here.put(chain([1], { parent: 2, start: 5 }))

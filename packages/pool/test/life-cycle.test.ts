@@ -212,6 +212,15 @@ describe('a consumed handle', () => {
     }
   })
 
+  test('says what to do instead', () => {
+    using here = world(2)
+    const [registered, released] = here.pool.allocate(2).split(1)
+    registered.register(counted(1))
+    released.release()
+    expect(() => registered.ids).toThrow('Use the handle that register() returned.')
+    expect(() => released.ids).toThrow('Its blocks went back to the pool')
+  })
+
   test('may be released again, which does nothing', () => {
     using here = world(2)
     const mutable = here.pool.allocate(2)

@@ -24,8 +24,12 @@ describe('HashIndex', () => {
         const index = new HashIndex(keys)
         const present = new Set<number>()
         for (const id of toggled) {
-          if (present.delete(id)) index.remove(id)
-          else index.insert([...present.add(id)].at(-1)!)
+          const isPresent = present.delete(id)
+          if (isPresent) index.remove(id)
+          else {
+            present.add(id)
+            index.insert(id)
+          }
           expect(index.size).toBe(present.size)
           for (let wanted = 0; wanted < BLOCKS; wanted++) {
             const found = index.find(keys, wanted * WORDS_PER_HASH)

@@ -171,6 +171,17 @@ describe('a wait ends', () => {
     await expect(here.pool.acquire(1, { deadlineMs })).rejects.toThrow(/^deadlineMs: expected/)
   })
 
+  test('and keeps the process alive until its deadline, not longer', async () => {
+    const { here, held } = crowd(1)
+    const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+    const before = timers()
+    const waiting = here.pool.acquire(1, { deadlineMs: 3_600_000 })
+    expect(timers()).toBe(before + 1)
+    held.release()
+    await waiting
+    expect(timers()).toBe(before)
+  })
+
   describe('at its deadline', () => {
     beforeEach(() => void vi.useFakeTimers())
     afterEach(() => void vi.useRealTimers())
