@@ -10,9 +10,12 @@ export function onEachBinding(define: (make: () => Binding, name: 'portable' | '
 /** Runs the tests where there is a native core; else a skip says why not. */
 export function onNative(define: (native: Binding) => void): void {
   const native = nativeOrReason()
-  if (typeof native !== 'string') return describe('native core', () => define(native))
-  console.warn(`skipped for the native core: ${native}`)
-  test.skip(`native core (skipped: ${native})`, () => {})
+  if (typeof native === 'string') {
+    console.warn(`skipped for the native core: ${native}`)
+    test.skip(`native core (skipped: ${native})`, () => {})
+  } else {
+    describe('native core', () => define(native))
+  }
 }
 
 function nativeOrReason(): Binding | string {
