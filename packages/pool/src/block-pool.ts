@@ -10,7 +10,7 @@ import {
   type RemovalReason,
   type TierName,
 } from '@kvbm/core'
-import { BlockStore, type DuplicatePolicy, type RestoredBlocks } from './block-store.js'
+import { BlockStore, type DuplicatePolicy } from './block-store.js'
 import { hold, type ImmutableBlocks, MutableBlocks } from './blocks.js'
 import { checkCompatible, checkIds, checkNameable, checkRestorable } from './checks.js'
 import type { Grip, Holdings } from './grip.js'
@@ -19,6 +19,7 @@ import { LeakAlarm, type LeakMode } from './leak-alarm.js'
 import { Notifier, type PoolObserver } from './notifier.js'
 import { PoolCounters } from './pool-counters.js'
 import type { PoolFacts, PoolStats } from './pool-facts.js'
+import type { RestoredBlocks } from './restore.js'
 import { Waiters, type WaitOptions } from './waiters.js'
 
 export interface BlockPoolOptions {
@@ -27,24 +28,24 @@ export interface BlockPoolOptions {
   /** Tokens per block; hashes of another page size are refused. */
   readonly pageSize: number
   /** Hashes of another algorithm are refused. Default 'sha256'. */
-  readonly hashAlgorithm?: HashAlgorithm
+  readonly hashAlgorithm?: HashAlgorithm | undefined
   /** Named in events. */
-  readonly tier?: TierName
+  readonly tier?: TierName | undefined
   /** What `register` does with a hash that is in the pool already. Default 'allow'. */
-  readonly duplicates?: DuplicatePolicy
+  readonly duplicates?: DuplicatePolicy | undefined
   /** Callers of `acquire` allowed to wait; further ones fail at once. Default 1024. */
-  readonly waitersMax?: number
-  readonly eventManager?: EventManager
-  readonly observer?: PoolObserver
+  readonly waitersMax?: number | undefined
+  readonly eventManager?: EventManager | undefined
+  readonly observer?: PoolObserver | undefined
   /** Watches for handles lost without release. Default 'off' if NODE_ENV is 'production', else 'count'. */
-  readonly leaks?: LeakMode
+  readonly leaks?: LeakMode | undefined
 }
 
 export interface DiscardOptions {
   /** Told in the `removed` event. */
   readonly reason: RemovalReason
   /** The blocks are not handed out again until `unquarantine`. Default false: they become free. */
-  readonly quarantine?: boolean
+  readonly quarantine?: boolean | undefined
 }
 
 /** What became of the blocks given to `resetBlocks`. */

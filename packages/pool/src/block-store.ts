@@ -1,4 +1,4 @@
-import { BlockHashes, type HashAlgorithm, type RemovalReason, WORDS_PER_HASH } from '@kvbm/core'
+import { type BlockHashes, type HashAlgorithm, type RemovalReason, WORDS_PER_HASH } from '@kvbm/core'
 import { BlockList, Links } from './block-list.js'
 import {
   BlockTable,
@@ -15,18 +15,9 @@ import {
 import { HashIndex } from './hash-index.js'
 import type { Notifier } from './notifier.js'
 import type { PoolCounters } from './pool-counters.js'
-import { recentFirst } from './restore-order.js'
+import { chains, nameRows, type RestoredBlocks, recentFirst, registeredParent } from './restore.js'
 
 export type DuplicatePolicy = 'allow' | 'reject'
-
-export interface RestoredBlocks {
-  readonly ids: Uint32Array
-  /** Four words per block, like `parents`. */
-  readonly hashes: Uint32Array
-  readonly parents: Uint32Array
-  /** Position of each block in its sequence, in blocks. */
-  readonly positions: Uint32Array
-}
 
 export interface BlockStoreOptions {
   readonly numBlocks: number
@@ -220,17 +211,17 @@ export class BlockStore {
     rows: RestoredBlocks,
     { algorithm, pageSize }: { algorithm: HashAlgorithm; pageSize: number },
   ): number | undefined {
-    const clash = this.#nameRows(rows)
+    const { table, index } = this
+    const clash = nameRows(table, index, rows)
     if (clash !== undefined) return clash
-    const order = recentFirst({ count: rows.ids.length, parentOf: this.#parentRows(rows) })
-    for (const row of order) {
-      const id = rows.ids[row]!
+    const ids = recentFirst({ ids: rows.ids, parentOf: (id) => registeredParent(table, index, id) })
+    for (const id of ids) {
       this.freeList.remove(id)
-      this.table.state[id] = PRIMARY
+      table.state[id] = PRIMARY
       this.inactiveList.unshift(id)
     }
-    for (const hashes of this.#chains(rows.ids, order, algorithm, pageSize)) this.#notifier.stored(hashes)
-    this.#counters.restored += order.length
+    for (const hashes of chains(table, ids, { algorithm, pageSize })) this.#notifier.stored(hashes)
+    this.#counters.restored += ids.length
     this.#settled()
     return undefined
   }
@@ -250,7 +241,7 @@ export class BlockStore {
     const words = this.#notifier.wantsRemoved ? new Uint32Array(into.length * WORDS_PER_HASH) : undefined
     for (let index = 0; index < into.length; index++) {
       const id = this.inactiveList.shift()
-      words?.set(this.#hashOf(id), index * WORDS_PER_HASH)
+      words?.set(this.table.hashOf(id), index * WORDS_PER_HASH)
       this.index.remove(id)
       into[index] = this.#lend(id)
     }
@@ -400,52 +391,9 @@ export class BlockStore {
     }
   }
 
-  #hashOf(id: number): Uint32Array {
-    return this.table.hashes.subarray(id * WORDS_PER_HASH, (id + 1) * WORDS_PER_HASH)
-  }
-
   #wordsOf(ids: readonly number[]): Uint32Array {
     const words = new Uint32Array(ids.length * WORDS_PER_HASH)
-    for (const [index, id] of ids.entries()) words.set(this.#hashOf(id), index * WORDS_PER_HASH)
+    for (const [index, id] of ids.entries()) words.set(this.table.hashOf(id), index * WORDS_PER_HASH)
     return words
-  }
-
-  #nameRows({ ids, hashes, parents, positions }: RestoredBlocks): number | undefined {
-    const backing = new Uint32Array(2 * WORDS_PER_HASH)
-    for (const [row, id] of ids.entries()) {
-      const at = row * WORDS_PER_HASH
-      if (this.index.find(hashes, at) >= 0) {
-        this.index.clear()
-        return row
-      }
-      backing.set(parents.subarray(at, at + WORDS_PER_HASH))
-      backing.set(hashes.subarray(at, at + WORDS_PER_HASH), WORDS_PER_HASH)
-      this.table.name(id, backing, 0, positions[row]!)
-      this.index.insert(id)
-    }
-    return undefined
-  }
-
-  #parentRows({ ids }: RestoredBlocks): (row: number) => number {
-    const rows = new Int32Array(this.table.count)
-    for (const [row, id] of ids.entries()) rows[id] = row
-    return (row) => {
-      const id = ids[row]!
-      const parent = this.#parentOf(id, NONE)
-      return parent >= 0 && this.table.isParent(parent, id) ? rows[parent]! : -1
-    }
-  }
-
-  /** Runs of consecutive blocks of one chain, in the order given. */
-  *#chains(ids: Uint32Array, order: Uint32Array, algorithm: HashAlgorithm, pageSize: number): Generator<BlockHashes> {
-    const { parents, positions } = this.table
-    for (let from = 0, to = 0; from < order.length; from = to) {
-      for (to = from + 1; to < order.length && this.table.isParent(ids[order[to - 1]!]!, ids[order[to]!]!); ) to++
-      const first = ids[order[from]!]!
-      const backing = new Uint32Array((to - from + 1) * WORDS_PER_HASH)
-      backing.set(parents.subarray(first * WORDS_PER_HASH, (first + 1) * WORDS_PER_HASH))
-      for (let at = from; at < to; at++) backing.set(this.#hashOf(ids[order[at]!]!), (at - from + 1) * WORDS_PER_HASH)
-      yield new BlockHashes({ algorithm, pageSize, backing, start: positions[first]! })
-    }
   }
 }

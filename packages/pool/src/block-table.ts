@@ -60,6 +60,11 @@ export class BlockTable {
     this.positions[id] = position
   }
 
+  /** The four words of a block's name. A view. */
+  hashOf(id: number): Uint32Array {
+    return this.hashes.subarray(id * WORDS_PER_HASH, (id + 1) * WORDS_PER_HASH)
+  }
+
   /** Whether `parent` is what `child` names as its parent. Positions must fit too, so that no chain can be a circle. */
   isParent(parent: number, child: number): boolean {
     return this.positions[parent] === this.positions[child]! - 1 && this.#parentHashFits(parent, child)

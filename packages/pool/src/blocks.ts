@@ -5,7 +5,7 @@ import type { PoolFacts } from './pool-facts.js'
 
 export interface RegisterOptions {
   /** What to do with a block whose hash is in the pool already. Default: the pool's `duplicates`. */
-  readonly duplicates?: DuplicatePolicy
+  readonly duplicates?: DuplicatePolicy | undefined
 }
 
 /** What all handles on blocks have: a number of blocks of one pool, held until the handle is consumed or released. */

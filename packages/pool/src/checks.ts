@@ -1,6 +1,7 @@
 import { type BlockHashes, type HashAlgorithm, invalidArgument, WORDS_PER_HASH } from '@kvbm/core'
-import type { BlockStore, RestoredBlocks } from './block-store.js'
+import type { BlockStore } from './block-store.js'
 import { type BlockTable, COMPLETE, FREE, MUTABLE } from './block-table.js'
+import type { RestoredBlocks } from './restore.js'
 
 /** Hashes of another algorithm or page size name other blocks, even if their words were equal. */
 export function checkCompatible(pool: { pageSize: number; hashAlgorithm: HashAlgorithm }, hashes: BlockHashes): void {

@@ -2,9 +2,9 @@ import { DeadlineError } from '@kvbm/core'
 
 export interface WaitOptions {
   /** Ends the wait; it rejects with the signal's reason. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
   /** Longest wait in milliseconds; then it rejects with `DeadlineError`. Default: no limit. */
-  readonly deadlineMs?: number
+  readonly deadlineMs?: number | undefined
 }
 
 interface Waiter<T> {

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { BlockList, Links } from '../src/block-list.js'
 import { HashIndex } from '../src/hash-index.js'
-import { recentFirst } from '../src/restore-order.js'
+import { recentFirst } from '../src/restore.js'
 
 const BLOCKS = 12
 
@@ -74,6 +74,8 @@ describe('BlockList', () => {
   })
 })
 
+const rows = (count: number): Uint32Array => Uint32Array.from({ length: count }, (_, row) => row)
+
 describe('recentFirst', () => {
   const anyForest = fc.array(fc.nat(), { minLength: 1, maxLength: 20 }).chain((numbers) =>
     fc
@@ -96,7 +98,7 @@ describe('recentFirst', () => {
   test('has every row once, parents before children', () => {
     fc.assert(
       fc.property(anyForest, ({ count, parents }) => {
-        const order = [...recentFirst({ count, parentOf: (row) => parents[row]! })]
+        const order = [...recentFirst({ ids: rows(count), parentOf: (row) => parents[row]! })]
         expect(order.toSorted((a, b) => a - b)).toEqual(Array.from({ length: count }, (_, row) => row))
         for (const [place, row] of order.entries()) {
           if (parents[row]! >= 0) expect(order.indexOf(parents[row]!)).toBeLessThan(place)
@@ -106,10 +108,10 @@ describe('recentFirst', () => {
   })
 
   test('keeps an order that is right already', () => {
-    expect([...recentFirst({ count: 4, parentOf: (row) => [3, 2, -1, -1][row]! })]).toEqual([3, 2, 1, 0])
+    expect([...recentFirst({ ids: rows(4), parentOf: (row) => [3, 2, -1, -1][row]! })]).toEqual([3, 2, 1, 0])
   })
 
   test('ends on a circle', () => {
-    expect([...recentFirst({ count: 2, parentOf: (row) => 1 - row })].toSorted()).toEqual([0, 1])
+    expect([...recentFirst({ ids: rows(2), parentOf: (row) => 1 - row })].toSorted()).toEqual([0, 1])
   })
 })
