@@ -1,0 +1,131 @@
+#include <utility>
+
+#include "arguments.h"
+#include "calls.h"
+#include "environment.h"
+#include "errors.h"
+#include "kvbm/job.h"
+
+namespace kvbm::addon {
+namespace {
+
+/// A transfer job as JavaScript gave it. The rows belong to JavaScript: they are read at the call.
+struct Request {
+  JobRows rows;
+  /// `sums.into`, or empty.
+  Napi::Object into;
+};
+
+SumWhen WhenOf(Napi::Value value) {
+  const std::string when = ToText("sums.when", value);
+  if (when == "before") return SumWhen::kBefore;
+  if (when == "after") return SumWhen::kAfter;
+  ThrowInvalid("sums.when", "'before' or 'after'", value);
+}
+
+Request RequestOf(Napi::Value value) {
+  const Napi::Object job = ToObject("job", value);
+  Request request;
+  request.rows.runs = ToDoubles("runs", job.Get("runs"));
+  const Napi::Value sums_value = job.Get("sums");
+  if (sums_value.IsUndefined()) return request;
+  const Napi::Object sums = ToObject("sums", sums_value);
+  request.rows.pieces = ToDoubles("sums.pieces", sums.Get("pieces"));
+  request.rows.blocks = ToWords("sums.into", sums.Get("into")).size();
+  request.rows.sum_when = WhenOf(sums.Get("when"));
+  request.into = sums.Get("into").As<Napi::Object>();
+  return request;
+}
+
+/// `into` may have lost its buffer since the call; it has no words then.
+void WriteSums(const Job& job, Napi::Object into) {
+  if (!into.IsEmpty()) job.WriteSums(ToWords("sums.into", into));
+}
+
+/// A job on its way through an engine. Its job and references end on the JavaScript thread.
+class Submission final : public Completion {
+ public:
+  Submission(Napi::Promise::Deferred deferred, Napi::Object into) : deferred_(deferred) {
+    if (!into.IsEmpty()) into_ = Napi::Persistent(into);
+  }
+
+  void Finish(std::unique_ptr<Job> job, Status status) {
+    job_ = std::move(job);
+    status_ = std::move(status);
+  }
+
+  void Settle(Napi::Env env) noexcept override {
+    addon::Settle(deferred_, [&] {
+      ThrowUnlessOk(env, status_);
+      if (!into_.IsEmpty()) WriteSums(*job_, into_.Value());
+      return env.Undefined();
+    });
+  }
+
+ private:
+  const Napi::Promise::Deferred deferred_;
+  Napi::ObjectReference into_;
+  std::unique_ptr<Job> job_;
+  Status status_;
+};
+
+void RunNow(Napi::Promise::Deferred deferred, Job& job, Napi::Object into) {
+  ThrowUnlessOk(deferred.Env(), job.RunAll());
+  WriteSums(job, into);
+  deferred.Resolve(deferred.Env().Undefined());
+}
+
+void Start(Napi::Promise::Deferred deferred, Engine& engine, double ticket,
+           std::unique_ptr<Job> job, Napi::Object into) {
+  CompletionChannel& channel = Environment::Of(deferred.Env()).channel();
+  auto submission = std::make_unique<Submission>(deferred, into);
+  // The engine's threads hold no JavaScript thing: they carry this pointer to the channel.
+  const auto done = [&channel, carried = submission.get()](std::unique_ptr<Job> ended,
+                                                           Status status) {
+    carried->Finish(std::move(ended), std::move(status));
+    channel.Push(std::unique_ptr<Completion>(carried));
+  };
+  ThrowUnlessOk(deferred.Env(), engine.Submit(ticket, std::move(job), done));
+  static_cast<void>(submission.release());
+  channel.Expect(deferred.Env());
+}
+
+}  // namespace
+
+Napi::Value CreateEngine(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::uint64_t threads = ToPositive("threads", ToObject("options", info[0]).Get("threads"));
+  auto engine = ValueOrThrow(env, Engine::Create(static_cast<std::size_t>(threads)));
+  return Napi::Number::New(
+      env, static_cast<double>(Environment::Of(env).engines().Add(std::move(engine))));
+}
+
+Napi::Value Submit(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return Promising(env, [&](Napi::Promise::Deferred deferred) {
+    Engine& engine = Environment::Of(env).engines().Get(info[0]);
+    const double ticket = ToNumber("ticket", info[1]);
+    const Request request = RequestOf(info[2]);
+    auto job = ValueOrThrow(env, Job::Create(RegionTable::Process(), request.rows));
+    if (job->small() && !engine.closing()) {
+      RunNow(deferred, *job, request.into);
+    } else {
+      Start(deferred, engine, ticket, std::move(job), request.into);
+    }
+  });
+}
+
+Napi::Value Cancel(const Napi::CallbackInfo& info) {
+  Engine& engine = Environment::Of(info.Env()).engines().Get(info[0]);
+  return Napi::Boolean::New(info.Env(), engine.Cancel(ToNumber("ticket", info[1])));
+}
+
+Napi::Value CloseEngine(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return Promising(env, [&](Napi::Promise::Deferred deferred) {
+    const double id = info[0].IsNumber() ? info[0].As<Napi::Number>().DoubleValue() : 0;
+    Environment::Of(env).engines().Close(env, id, deferred);
+  });
+}
+
+}  // namespace kvbm::addon

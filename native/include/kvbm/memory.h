@@ -1,0 +1,94 @@
+#ifndef KVBM_MEMORY_H_
+#define KVBM_MEMORY_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+
+#include "kvbm/device_runtime.h"
+#include "kvbm/status.h"
+
+namespace kvbm {
+
+enum class LockKind : std::uint8_t { kCuda, kOs, kTouched, kNo };
+
+struct CommitOutcome {
+  LockKind locked = LockKind::kNo;
+  bool huge_pages = false;
+  /// Why a better state was not reached; empty when it was.
+  std::string note;
+};
+
+/// Port: who owns bytes. Releases them when destroyed.
+class MemoryOwner {
+ public:
+  virtual ~MemoryOwner() = default;
+  /// The bytes as they are now; an owner whose memory was taken away has none.
+  virtual std::span<std::byte> Bytes() const = 0;
+  /// Whether windows may show it: nobody else can take it away.
+  virtual bool HasWindows() const = 0;
+};
+
+using DeviceRuntimeSource = DeviceRuntime* (*)();
+
+/// Page locks on parts of one memory, undone together.
+class PageLocks {
+ public:
+  explicit PageLocks(DeviceRuntimeSource devices) : devices_(devices) {}
+  ~PageLocks();
+  PageLocks(const PageLocks&) = delete;
+  PageLocks& operator=(const PageLocks&) = delete;
+
+  /// Locks pages by the driver, else by the system; touches them in any case.
+  CommitOutcome Lock(std::span<std::byte> pages);
+
+ private:
+  struct Held {
+    std::size_t size_bytes;
+    LockKind kind;
+  };
+
+  bool Covers(const std::lock_guard<std::mutex>&, std::span<std::byte> pages, LockKind& kind) const;
+  CommitOutcome LockBySystem(const std::lock_guard<std::mutex>&, std::span<std::byte> pages,
+                             std::string refusal);
+
+  const DeviceRuntimeSource devices_;
+  std::mutex mutex_;
+  /// Guarded by `mutex_`: first byte → what is held from there on.
+  std::map<std::byte*, Held> held_;
+};
+
+/// A region's memory: an owner, and the locks on it, which end first.
+class Memory {
+ public:
+  explicit Memory(std::unique_ptr<MemoryOwner> owner,
+                  DeviceRuntimeSource devices = &ProcessDeviceRuntime)
+      : owner_(std::move(owner)), locks_(devices) {}
+
+  std::span<std::byte> Bytes() const { return owner_->Bytes(); }
+  bool HasWindows() const { return owner_->HasWindows(); }
+
+  /// Makes a range real, which must lie within: advises huge pages, then locks or only touches.
+  CommitOutcome Commit(std::uint64_t offset, std::uint64_t length, bool lock);
+
+  /// Bytes to the first address that is a multiple of `alignment`.
+  std::uint64_t AlignmentOffset(std::uint64_t alignment) const;
+
+ private:
+  const std::unique_ptr<MemoryOwner> owner_;
+  PageLocks locks_;
+};
+
+/// Address space from the system: zero-filled when first touched. `kStorageFull` when refused.
+Result<std::unique_ptr<MemoryOwner>> MapMemory(std::uint64_t size_bytes);
+
+/// Whether the system lets us lock any memory at all.
+bool CanLockPages();
+
+}  // namespace kvbm
+
+#endif  // KVBM_MEMORY_H_

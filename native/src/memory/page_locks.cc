@@ -1,0 +1,56 @@
+#include <cerrno>
+#include <utility>
+
+#include "kvbm/memory.h"
+#include "platform/platform.h"
+#include "text.h"
+
+namespace kvbm {
+
+PageLocks::~PageLocks() {
+  for (const auto& [begin, held] : held_) {
+    if (held.kind == LockKind::kCuda) {
+      devices_()->UnregisterHost(begin);
+    } else {
+      platform::UnlockMemory({begin, held.size_bytes});
+    }
+  }
+}
+
+CommitOutcome PageLocks::Lock(std::span<std::byte> pages) {
+  const std::lock_guard guard(mutex_);
+  LockKind kind = LockKind::kNo;
+  if (Covers(guard, pages, kind)) return {kind, false, ""};
+  DeviceRuntime* const devices = devices_();
+  if (devices == nullptr) return LockBySystem(guard, pages, "");
+  const Status status = devices->RegisterHost(pages);
+  if (!status.ok()) return LockBySystem(guard, pages, status.message());
+  held_.insert_or_assign(pages.data(), Held{pages.size(), LockKind::kCuda});
+  return {LockKind::kCuda, false, ""};
+}
+
+/// Locking twice is no error, but the driver calls it one.
+bool PageLocks::Covers(const std::lock_guard<std::mutex>&, std::span<std::byte> pages,
+                       LockKind& kind) const {
+  auto after = held_.upper_bound(pages.data());
+  if (after == held_.begin()) return false;
+  const auto& [begin, held] = *--after;
+  kind = held.kind;
+  return pages.data() + pages.size() <= begin + held.size_bytes;
+}
+
+CommitOutcome PageLocks::LockBySystem(const std::lock_guard<std::mutex>&,
+                                      std::span<std::byte> pages, std::string refusal) {
+  const int error = platform::LockMemory(pages);
+  if (error != 0) {
+    if (!refusal.empty()) refusal += "; ";
+    return {LockKind::kTouched, false,
+            Text(refusal, "the system refused to lock ", pages.size(), " bytes (errno ", error,
+                 "): ", platform::LockLimitAdvice())};
+  }
+  // A CUDA range that begins here, which this one is longer than, stays known as such.
+  held_.try_emplace(pages.data(), Held{pages.size(), LockKind::kOs});
+  return {LockKind::kOs, false, std::move(refusal)};
+}
+
+}  // namespace kvbm

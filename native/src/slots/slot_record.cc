@@ -1,0 +1,23 @@
+#include "slots/slot_record.h"
+
+#include <algorithm>
+
+#include "kvbm/crc32c.h"
+
+namespace kvbm {
+
+std::uint32_t ChecksumOf(const SlotRecord& record) {
+  const auto bytes = std::as_bytes(std::span(&record, 1));
+  return Crc32c(bytes.first(offsetof(SlotRecord, checksum)));
+}
+
+bool IsFree(const SlotRecord& record) {
+  return std::ranges::all_of(std::as_bytes(std::span(&record, 1)),
+                             [](std::byte byte) { return byte == std::byte{0}; });
+}
+
+bool IsWhole(const SlotRecord& record) {
+  return record.magic == kSlotMagic && record.checksum == ChecksumOf(record);
+}
+
+}  // namespace kvbm
