@@ -68,7 +68,7 @@ struct EvpHasher {
   int (*update)(void* context, const void* bytes, std::size_t size) = nullptr;
   int (*final)(void* context, unsigned char* digest, unsigned int* size) = nullptr;
   /// Fetched once and kept: fetching costs more than hashing a block.
-  const void* sha256 = nullptr;
+  std::shared_ptr<const void> sha256;
 
   struct Scratch {
     explicit Scratch(const EvpHasher& hasher)
@@ -84,7 +84,7 @@ struct EvpHasher {
   Sha256Digest Hash(Scratch& scratch, std::span<const std::byte> first,
                     std::span<const std::byte> second) const {
     Sha256Digest digest = {};
-    init(scratch.context, sha256, nullptr);
+    init(scratch.context, sha256.get(), nullptr);
     update(scratch.context, first.data(), first.size());
     update(scratch.context, second.data(), second.size());
     final(scratch.context, reinterpret_cast<unsigned char*>(digest.data()), nullptr);
@@ -92,11 +92,17 @@ struct EvpHasher {
   }
 };
 
-const void* FetchSha256(SymbolSource find) {
+/// Before OpenSSL 3 nothing is fetched: what is built in is used, and never freed.
+std::shared_ptr<const void> FetchSha256(SymbolSource find) {
   void* (*fetch)(void* library, const char* name, const char* properties) = nullptr;
-  if (Find(find, "EVP_MD_fetch", fetch)) return fetch(nullptr, "SHA256", nullptr);
+  void (*free)(void* digest) = nullptr;
+  if (Find(find, "EVP_MD_fetch", fetch) && Find(find, "EVP_MD_free", free)) {
+    void* const digest = fetch(nullptr, "SHA256", nullptr);
+    return digest == nullptr ? nullptr : std::shared_ptr<void>(digest, free);
+  }
   const void* (*built_in)() = nullptr;
-  return Find(find, "EVP_sha256", built_in) ? built_in() : nullptr;
+  if (!Find(find, "EVP_sha256", built_in)) return nullptr;
+  return {built_in(), [](const void*) {}};
 }
 
 struct KnownAnswer {
