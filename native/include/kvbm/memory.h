@@ -59,7 +59,7 @@ class PageLocks {
   const DeviceRuntimeSource devices_;
   std::mutex mutex_;
   /// Guarded by `mutex_`: first byte → what is held from there on.
-  std::map<std::byte*, Held> held_;
+  std::multimap<std::byte*, Held> held_;
 };
 
 /// A region's memory: an owner, and the locks on it, which end first.

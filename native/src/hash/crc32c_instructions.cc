@@ -6,13 +6,12 @@
 #if defined(__SSE4_2__) || defined(_M_X64)
 #define KVBM_CRC32C_SSE42
 #include <nmmintrin.h>
-#elif defined(__ARM_FEATURE_CRC32) || defined(_M_ARM64)
+#elif defined(__ARM_FEATURE_CRC32)
 #define KVBM_CRC32C_ARMV8
-#if defined(_M_ARM64)
-#include <intrin.h>
-#else
 #include <arm_acle.h>
-#endif
+#elif defined(_MSC_VER) && defined(_M_ARM64)
+#define KVBM_CRC32C_ARMV8
+#include <intrin.h>
 #endif
 
 namespace kvbm::crc32c {

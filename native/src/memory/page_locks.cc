@@ -25,7 +25,7 @@ CommitOutcome PageLocks::Lock(std::span<std::byte> pages) {
   if (devices == nullptr) return LockBySystem(guard, pages, "");
   const Status status = devices->RegisterHost(pages);
   if (!status.ok()) return LockBySystem(guard, pages, status.message());
-  held_.insert_or_assign(pages.data(), Held{pages.size(), LockKind::kCuda});
+  held_.emplace(pages.data(), Held{pages.size(), LockKind::kCuda});
   return {LockKind::kCuda, false, ""};
 }
 
@@ -48,8 +48,7 @@ CommitOutcome PageLocks::LockBySystem(const std::lock_guard<std::mutex>&,
             Text(refusal, "the system refused to lock ", pages.size(), " bytes (errno ", error,
                  "): ", platform::LockLimitAdvice())};
   }
-  // A CUDA range that begins here, which this one is longer than, stays known as such.
-  held_.try_emplace(pages.data(), Held{pages.size(), LockKind::kOs});
+  held_.emplace(pages.data(), Held{pages.size(), LockKind::kOs});
   return {LockKind::kOs, false, std::move(refusal)};
 }
 

@@ -12,8 +12,8 @@ std::uint32_t ChecksumOf(const SlotRecord& record) {
 }
 
 bool IsFree(const SlotRecord& record) {
-  return std::ranges::all_of(std::as_bytes(std::span(&record, 1)),
-                             [](std::byte byte) { return byte == std::byte{0}; });
+  const auto words = std::bit_cast<std::array<std::uint64_t, kSlotRecordBytes / 8>>(record);
+  return std::ranges::all_of(words, [](std::uint64_t word) { return word == 0; });
 }
 
 bool IsWhole(const SlotRecord& record) {

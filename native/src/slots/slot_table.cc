@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 
 #include "slots/slot_record.h"
 
@@ -31,22 +32,44 @@ void Scan(std::span<const std::byte> part, std::uint64_t first_slot, std::vector
   }
 }
 
-void Append(SlotColumns& columns, const Found& found) {
-  const SlotRecord& record = found.record;
-  columns.slots.push_back(found.slot);
-  columns.generations.push_back(static_cast<double>(record.generation));
-  columns.hashes.insert(columns.hashes.end(), record.hash.begin(), record.hash.end());
-  columns.parents.insert(columns.parents.end(), record.parent.begin(), record.parent.end());
-  columns.positions.push_back(record.position);
-  columns.lengths.push_back(record.length);
-  columns.checksums.push_back(record.data_checksum);
+/// Places in `found`, ascending by generation. Moving these is cheaper than moving records.
+std::vector<std::uint32_t> OrderOf(const std::vector<Found>& found) {
+  std::vector<std::uint32_t> order(found.size());
+  std::iota(order.begin(), order.end(), 0U);
+  const auto generation = [&](std::uint32_t i) { return found[i].record.generation; };
+  if (!std::ranges::is_sorted(order, {}, generation)) {
+    std::ranges::stable_sort(order, {}, generation);
+  }
+  return order;
 }
 
-SlotColumns InOrder(std::vector<Found> found, std::uint64_t damaged) {
-  std::ranges::stable_sort(found, {}, [](const Found& row) { return row.record.generation; });
+void Resize(SlotColumns& columns, std::size_t rows) {
+  columns.slots.resize(rows);
+  columns.generations.resize(rows);
+  columns.hashes.resize(4 * rows);
+  columns.parents.resize(4 * rows);
+  columns.positions.resize(rows);
+  columns.lengths.resize(rows);
+  columns.checksums.resize(rows);
+}
+
+void SetRow(SlotColumns& columns, std::size_t row, const Found& found) {
+  const SlotRecord& record = found.record;
+  columns.slots[row] = found.slot;
+  columns.generations[row] = static_cast<double>(record.generation);
+  std::ranges::copy(record.hash, &columns.hashes[4 * row]);
+  std::ranges::copy(record.parent, &columns.parents[4 * row]);
+  columns.positions[row] = record.position;
+  columns.lengths[row] = record.length;
+  columns.checksums[row] = record.data_checksum;
+}
+
+SlotColumns InOrder(const std::vector<Found>& found, std::uint64_t damaged) {
   SlotColumns columns;
   columns.damaged = damaged;
-  for (const Found& row : found) Append(columns, row);
+  Resize(columns, found.size());
+  std::size_t row = 0;
+  for (const std::uint32_t place : OrderOf(found)) SetRow(columns, row++, found[place]);
   return columns;
 }
 
@@ -65,7 +88,7 @@ Result<SlotColumns> ReadSlotRecords(const File& file, std::uint64_t table_offset
     Scan(wanted.first(length), at / kSlotRecordBytes, found, damaged);
     if (length < wanted.size()) break;
   }
-  return InOrder(std::move(found), damaged);
+  return InOrder(found, damaged);
 }
 
 Status WriteSlotRecords(const File& file, std::uint64_t table_offset,

@@ -186,9 +186,9 @@ bool FromOneImage(std::span<void* const> symbols) {
 const char* CudaDriverName() { return "nvcuda.dll"; }
 
 bool HasCrc32cInstructions() {
-#if defined(_M_X64)
+#if defined(_M_X64) || defined(__x86_64__)
   return IsProcessorFeaturePresent(PF_SSE4_2_INSTRUCTIONS_AVAILABLE) != 0;
-#elif defined(_M_ARM64)
+#elif defined(_M_ARM64) || defined(__aarch64__)
   return IsProcessorFeaturePresent(PF_ARM_V8_CRC32_INSTRUCTIONS_AVAILABLE) != 0;
 #else
   return false;
