@@ -1,5 +1,5 @@
 import { type BlockHashes, type BlockShape, blockBytes, ClosedError, DisposeStack, KvbmError, ShardingUnavailableError, TIER_NAMES, type TierName } from '@kvbm/core'
-import { type ConfigInput, KvBlockManagerConfig, modelSalt, modelShape, type ResolvedConfig, type TiersOf } from '@kvbm/config'
+import { type ConfigInput, KvBlockManagerConfig, modelSalt, modelShape, type ResolvedConfig, type StrictInput, type TiersOf } from '@kvbm/config'
 import type { ImmutableBlocks, MutableBlocks } from '@kvbm/pool'
 import { createTransferRuntime, type NativeTransferRuntime } from '@kvbm/storage'
 import { hashTokens, loadXxh3 } from '@kvbm/tokens'
@@ -286,7 +286,7 @@ async function assemble(config: ResolvedConfig, settings: ManagerSettings, owned
   const runtime = (config.runtime.asyncRuntime as NativeTransferRuntime | undefined) ?? owned.use(createTransferRuntime())
   const counters = new Counters()
   const events = new EventHub({ external: config.eventManager, logger })
-  const mover = new Mover({ runtime, counters, events, logger, transferDeadlineMs: settings.transferDeadlineMs })
+  const mover = new Mover({ runtime, counters, events, logger, integrity: config.integrity, transferDeadlineMs: settings.transferDeadlineMs })
   const opening = { config, shape: modelShape(config.model), runtime, settings, events, owned }
   const stores = new Map<TierName, TierStore>()
   for (const [name, layout] of configuredTiers(config)) stores.set(name, await openTier(name, layout, opening))
@@ -350,7 +350,7 @@ export const KvBlockManager = Object.freeze({
    * `DirectoryLockedError`, `DeviceUnavailableError` and others of docs/errors.md, having released everything it took.
    */
   create<const C extends ConfigInput>(
-    config: C & { readonly [K in Exclude<keyof C, keyof ConfigInput>]: never },
+    config: C & StrictInput<C>,
     settings?: Partial<ManagerSettings>,
   ): Promise<KvBlockManager<TiersOf<C>>> {
     return openManager(config as ConfigInput, settings) as Promise<KvBlockManager<TiersOf<C>>>

@@ -17,6 +17,8 @@ export interface MoverOptions {
   readonly counters: Counters
   readonly events: EventHub
   readonly logger: Logger
+  /** Sum and verify every block. */
+  readonly integrity: boolean
   /** Longest wait for one copy; then its callers give up and what it touches stays held until it ends. */
   readonly transferDeadlineMs: number
 }
@@ -155,20 +157,26 @@ export class Mover {
   }
 
   /**
-   * One job: copies, and sums where the CPU can see the bytes — what is read from a file after it arrived, else what is about
-   * to be copied. A block whose sum is known must have it; else the sum becomes known, because the block leaves its first tier.
+   * One job: copies, and sums the bytes where they are in memory — what is read from a file after it arrived, else what is about
+   * to be copied, so that a block is known by what its first tier held. Brought up from host to device, a known block is summed
+   * after it arrived. Returns how many blocks, from the first on, are sound.
    */
   async #copyVerified(from: TierStore, ids: Uint32Array, hashes: BlockHashes, to: TierStore, targetIds: Uint32Array): Promise<number> {
-    const copied = targetIds.length < ids.length ? ids.subarray(0, targetIds.length) : ids
+    const sources = ids.subarray(0, targetIds.length)
+    const { runs, bytes } = planCopy({ from: from.layout, fromIds: sources, to: to.layout, toIds: targetIds })
     const started = performance.now()
-    const plan = planCopy({ from: from.layout, fromIds: copied, to: to.layout, toIds: targetIds })
-    const onboarding = from.onDisk || (to.name === 'device' && from.name === 'host' && copied.every((id) => from.checksumOf(id) !== undefined))
-    const sums = new Uint32Array(copied.length)
-    const pieces = onboarding ? planPieces(to.layout, targetIds) : planPieces(from.layout, copied)
-    await this.#options.runtime.submit({ runs: plan.runs, sums: { pieces, into: sums, when: onboarding ? 'after' : 'before' } })
-    this.#count(from, to, plan.bytes, started)
-    const sound = this.#verify(from, copied, hashes, sums)
-    if (to.name === 'staging') for (let i = 0; i < sound; i++) to.recordChecksum(targetIds[i]!, sums[i]!)
+    if (!this.#options.integrity) {
+      await this.#options.runtime.submit({ runs })
+      this.#count(from, to, bytes, started)
+      return sources.length
+    }
+    const when = arrivesInMemory(from, to, sources) ? 'after' : 'before'
+    const pieces = when === 'after' ? planPieces(to.layout, targetIds) : planPieces(from.layout, sources)
+    const sums = new Uint32Array(sources.length)
+    await this.#options.runtime.submit({ runs, sums: { pieces, into: sums, when } })
+    this.#count(from, to, bytes, started)
+    const sound = this.#verify(from, sources, hashes, sums)
+    if (to.name === 'staging') for (let index = 0; index < sound; index++) to.recordChecksum(targetIds[index]!, sums[index]!)
     return sound
   }
 
@@ -213,6 +221,12 @@ export class Mover {
       throw error
     }
   }
+}
+
+/** Whether the sums are taken of what arrived: nothing else can be summed of a file, and a known block is judged by its copy. */
+function arrivesInMemory(from: TierStore, to: TierStore, ids: Uint32Array): boolean {
+  if (from.onDisk) return true
+  return from.name === 'host' && to.name === 'device' && ids.every((id) => from.checksumOf(id) !== undefined)
 }
 
 /** Positions and parents of a chain, as slot records want them. */
