@@ -5,7 +5,13 @@ export default defineConfig({
   resolve: { conditions: ['@kvbm/source'] },
   ssr: { resolve: { conditions: ['@kvbm/source'], externalConditions: ['@kvbm/source'] } },
   test: {
-    projects: ['packages/*', 'native', 'apps/*', 'bench', { extends: true, test: { name: 'house', include: ['test/**/*.test.ts'] } }],
+    projects: [
+      'packages/*',
+      'native',
+      'apps/*',
+      'bench',
+      { extends: true, test: { name: 'house', include: ['test/**/*.test.ts'] } },
+    ],
     testTimeout: 60_000,
   },
 })

@@ -25,14 +25,17 @@ export async function copy(): Promise<Subject> {
   const allocator = new SystemAllocator({ runtime })
   const geometry = { type: 'fully-contiguous' as const, shape: SHAPE, numBlocks: BLOCKS }
   const layoutOf = async () => {
-    const storages = await Promise.all(layoutStorageBytes(geometry).map((sizeBytes) => allocator.allocate({ sizeBytes })))
+    const storages = await Promise.all(
+      layoutStorageBytes(geometry).map((sizeBytes) => allocator.allocate({ sizeBytes })),
+    )
     return createLayout({ ...geometry, storages })
   }
   const [from, to] = [await layoutOf(), await layoutOf()]
   const ids = scattered(BLOCKS)
   const toIds = ids.slice().reverse()
   const bytes = BLOCKS * from.blockBytes
-  for (const layout of [from, to]) for (let block = 0; block < BLOCKS; block++) (layout.view(block) as Uint8Array).fill(block)
+  for (const layout of [from, to])
+    for (let block = 0; block < BLOCKS; block++) (layout.view(block) as Uint8Array).fill(block)
   const views = (layout: typeof from, order: Uint32Array) => Array.from(order, (id) => layout.view(id) as Uint8Array)
   const [sources, targets] = [views(from, ids), views(to, toIds)]
   return {

@@ -1,4 +1,14 @@
-import { closeSync, constants, fsyncSync, ftruncateSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fsyncSync,
+  ftruncateSync,
+  mkdtempSync,
+  openSync,
+  readSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { BlockShape } from '@kvbm/core'
@@ -14,23 +24,40 @@ const SHAPE: BlockShape = { numLayers: 16, outerDim: 2, pageSize: 16, innerDim: 
 export async function disk(): Promise<Subject> {
   const directory = mkdtempSync(join(tmpdir(), 'kvbm-bench-'))
   const runtime = createTransferRuntime()
-  const memory = await new SystemAllocator({ runtime }).allocate({ sizeBytes: layoutStorageBytes({ type: 'fully-contiguous', shape: SHAPE, numBlocks: BLOCKS })[0]! })
+  const memory = await new SystemAllocator({ runtime }).allocate({
+    sizeBytes: layoutStorageBytes({ type: 'fully-contiguous', shape: SHAPE, numBlocks: BLOCKS })[0]!,
+  })
   const from = createLayout({ type: 'fully-contiguous', shape: SHAPE, numBlocks: BLOCKS, storages: [memory] })
-  const slots = await new DiskAllocator(directory, { runtime }).openSlots({ fingerprint: 'bench', numSlots: BLOCKS, slotBytes: from.blockBytes })
+  const slots = await new DiskAllocator(directory, { runtime }).openSlots({
+    fingerprint: 'bench',
+    numSlots: BLOCKS,
+    slotBytes: from.blockBytes,
+  })
   const to = createLayout({ type: 'fully-contiguous', shape: SHAPE, numBlocks: BLOCKS, storages: [slots.storage] })
   const ids = Uint32Array.from({ length: BLOCKS }, (_, index) => index)
   for (const id of ids) (from.view(id) as Uint8Array).fill(id)
   await slots.reserve(ids)
   const bytes = BLOCKS * from.blockBytes
   const checksums = new Uint32Array(BLOCKS)
-  const names = { hashes: Uint32Array.from({ length: BLOCKS * 4 }, (_, index) => index + 1), parents: new Uint32Array(BLOCKS * 4), positions: ids }
+  const names = {
+    hashes: Uint32Array.from({ length: BLOCKS * 4 }, (_, index) => index + 1),
+    parents: new Uint32Array(BLOCKS * 4),
+    positions: ids,
+  }
   const write = async (): Promise<void> => {
     for (let at = 0; at < BLOCKS; at += BATCH) {
       const part = ids.subarray(at, at + BATCH)
       await slots.invalidate(part)
       await runtime.submit({ runs: planCopy({ from, fromIds: part, to, toIds: part }).runs })
-      const rows = (words: Uint32Array, width: number): Uint32Array => words.subarray(at * width, (at + part.length) * width)
-      await slots.commit({ slots: part, hashes: rows(names.hashes, 4), parents: rows(names.parents, 4), positions: part, checksums: rows(checksums, 1) })
+      const rows = (words: Uint32Array, width: number): Uint32Array =>
+        words.subarray(at * width, (at + part.length) * width)
+      await slots.commit({
+        slots: part,
+        hashes: rows(names.hashes, 4),
+        parents: rows(names.parents, 4),
+        positions: part,
+        checksums: rows(checksums, 1),
+      })
     }
   }
   const read = async (): Promise<void> => {

@@ -51,7 +51,11 @@ async function rateOf(contender: Contender): Promise<number> {
 }
 
 /** Runs the contenders in turn, A B C, then B C A, …, after one round that is not counted. */
-export async function measure(subject: Subject, rounds: number, onRound: (round: number) => void = () => {}): Promise<SubjectResult> {
+export async function measure(
+  subject: Subject,
+  rounds: number,
+  onRound: (round: number) => void = () => {},
+): Promise<SubjectResult> {
   const { contenders } = subject
   const rates = contenders.map((): number[] => [])
   for (let round = -1; round < rounds; round++) {
@@ -64,6 +68,9 @@ export async function measure(subject: Subject, rounds: number, onRound: (round:
   }
   for (const contender of contenders) await contender.close?.()
   const results = contenders.map(({ name }, index) => ({ name, rate: spreadOf(rates[index]!) }))
-  const ratios = contenders.slice(1).map(({ name }, index) => ({ against: name, ratio: spreadOf(rates[0]!.map((rate, round) => rate / rates[index + 1]![round]!)) }))
+  const ratios = contenders.slice(1).map(({ name }, index) => ({
+    against: name,
+    ratio: spreadOf(rates[0]!.map((rate, round) => rate / rates[index + 1]![round]!)),
+  }))
   return { name: subject.name, work: subject.work, unit: subject.unit, rounds, contenders: results, ratios }
 }

@@ -12,7 +12,10 @@ function hashWithNodeCrypto(tokens: Uint32Array): number {
   let parent: Uint8Array = new Uint8Array(16)
   const blocks = tokens.length / PAGE_SIZE
   for (let block = 0; block < blocks; block++) {
-    const digest = createHash('sha256').update(parent).update(bytes.subarray(block * blockBytes, (block + 1) * blockBytes)).digest()
+    const digest = createHash('sha256')
+      .update(parent)
+      .update(bytes.subarray(block * blockBytes, (block + 1) * blockBytes))
+      .digest()
     parent = digest.subarray(0, 16)
   }
   return blocks

@@ -20,12 +20,21 @@ with their spread, ratios are taken round by round.
   --help         this text
 `
 
-const number = (value: number): string => (value >= 1e9 ? `${(value / 1e9).toFixed(2)} G` : value >= 1e6 ? `${(value / 1e6).toFixed(2)} M` : value >= 1e3 ? `${(value / 1e3).toFixed(1)} k` : value.toFixed(1))
+const number = (value: number): string =>
+  value >= 1e9
+    ? `${(value / 1e9).toFixed(2)} G`
+    : value >= 1e6
+      ? `${(value / 1e6).toFixed(2)} M`
+      : value >= 1e3
+        ? `${(value / 1e3).toFixed(1)} k`
+        : value.toFixed(1)
 
 function print(result: SubjectResult): void {
   console.log(`\n${result.name}: ${result.work} (${result.rounds} rounds)`)
   for (const { name, rate } of result.contenders) {
-    console.log(`  ${name.padEnd(48)} ${number(rate.median)}${result.unit}  (${number(rate.min)} – ${number(rate.max)})`)
+    console.log(
+      `  ${name.padEnd(48)} ${number(rate.median)}${result.unit}  (${number(rate.min)} – ${number(rate.max)})`,
+    )
   }
   for (const { against, ratio } of result.ratios) {
     console.log(`  ${ratio.median.toFixed(2)} times ${against}  (${ratio.min.toFixed(2)} – ${ratio.max.toFixed(2)})`)
@@ -33,21 +42,34 @@ function print(result: SubjectResult): void {
 }
 
 async function main(): Promise<void> {
-  const flags = { only: { type: 'string' }, rounds: { type: 'string', default: '9' }, out: { type: 'string', default: 'bench/results/latest.json' }, help: { type: 'boolean' } } as const
+  const flags = {
+    only: { type: 'string' },
+    rounds: { type: 'string', default: '9' },
+    out: { type: 'string', default: 'bench/results/latest.json' },
+    help: { type: 'boolean' },
+  } as const
   const { values } = parseArgs({ options: flags })
   if (values.help === true) return void console.log(HELP)
   const rounds = Number(values.rounds)
   const chosen = Object.entries(SUBJECTS).filter(([name]) => values.only === undefined || values.only === name)
-  if (chosen.length === 0 || !Number.isSafeInteger(rounds) || rounds < 1) throw new Error(`Unknown subject or bad number of rounds.\n${HELP}`)
+  if (chosen.length === 0 || !Number.isSafeInteger(rounds) || rounds < 1)
+    throw new Error(`Unknown subject or bad number of rounds.\n${HELP}`)
   const results: SubjectResult[] = []
   for (const [name, make] of chosen) {
-    const result = await measure(await make(), rounds, (round) => process.stderr.isTTY && process.stderr.write(`\r  ${name}: round ${round + 1} of ${rounds} `))
+    const result = await measure(
+      await make(),
+      rounds,
+      (round) => process.stderr.isTTY && process.stderr.write(`\r  ${name}: round ${round + 1} of ${rounds} `),
+    )
     if (process.stderr.isTTY) process.stderr.write('\r\u001b[K')
     print(result)
     results.push(result)
   }
   await mkdir(new URL('.', `file://${process.cwd()}/${values.out}`), { recursive: true })
-  await writeFile(values.out, `${JSON.stringify({ machine: describeMachine(), measuredAt: new Date().toISOString(), results }, null, 2)}\n`)
+  await writeFile(
+    values.out,
+    `${JSON.stringify({ machine: describeMachine(), measuredAt: new Date().toISOString(), results }, null, 2)}\n`,
+  )
 }
 
 main().catch((error: unknown) => {

@@ -1,4 +1,4 @@
-import { type BlockHashes } from '@kvbm/core'
+import type { BlockHashes } from '@kvbm/core'
 import { BlockPool } from '@kvbm/pool'
 import { hashTokens } from '@kvbm/tokens'
 import { LRUCache } from 'lru-cache'

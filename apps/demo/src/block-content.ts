@@ -11,7 +11,8 @@ const PAGE_WORDS = PAGE_BYTES / 4
 export function fillBlock(into: Uint8Array, hashes: PackedHashes, index: number): void {
   const words = new Uint32Array(into.buffer, into.byteOffset, into.byteLength / 4)
   fillNoise(words, hashes.words, index * WORDS_PER_HASH)
-  for (let filled = PAGE_WORDS; filled < words.length; filled *= 2) words.copyWithin(filled, 0, Math.min(filled, words.length - filled))
+  for (let filled = PAGE_WORDS; filled < words.length; filled *= 2)
+    words.copyWithin(filled, 0, Math.min(filled, words.length - filled))
   for (let page = 0; page * PAGE_WORDS < words.length; page++) words[page * PAGE_WORDS] = page
 }
 

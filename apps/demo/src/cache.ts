@@ -15,13 +15,21 @@ const OUTER = 2
 const ELEMENT_BYTES = 2
 
 /** A manager with the tiers that have blocks. The model is as small as a block of `blockBytes` asks for. */
-export async function openCache({ deviceBlocks, hostBlocks, diskBlocks, blockBytes, dir }: CacheOptions): Promise<Manager> {
+export async function openCache({
+  deviceBlocks,
+  hostBlocks,
+  diskBlocks,
+  blockBytes,
+  dir,
+}: CacheOptions): Promise<Manager> {
   const innerDim = blockBytes / (LAYERS * OUTER * PAGE_SIZE * ELEMENT_BYTES)
   const manager = await KvBlockManager.create({
     model: { modelId: 'demo', numLayers: LAYERS, outerDim: OUTER, pageSize: PAGE_SIZE, innerDim, dtype: 'fp16' },
     ...(deviceBlocks > 0 ? { deviceLayout: { numBlocks: deviceBlocks } } : {}),
     ...(hostBlocks > 0 ? { hostLayout: { numBlocks: hostBlocks, layoutType: 'paged' as const } } : {}),
-    ...(diskBlocks > 0 ? { diskLayout: { numBlocks: diskBlocks, allocator: { kind: 'disk' as const, path: dir } } } : {}),
+    ...(diskBlocks > 0
+      ? { diskLayout: { numBlocks: diskBlocks, allocator: { kind: 'disk' as const, path: dir } } }
+      : {}),
   })
   return manager as Manager
 }

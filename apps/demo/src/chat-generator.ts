@@ -40,7 +40,12 @@ export function* generateChats(seed: number): Generator<TraceRequest, never, voi
     const timestamp = Math.round(chat?.dueMs ?? nextArrivalMs)
     if (chat === undefined) nextArrivalMs += random.exponential(arrivalMs)
     if (random.unit() < continuation(blocks.length)) world.continueLater(blocks, timestamp)
-    yield { timestamp, inputLength: blocks.length * STATISTICS.tokensPerBlock, outputLength: 1 + random.below(600), hashIds: blocks }
+    yield {
+      timestamp,
+      inputLength: blocks.length * STATISTICS.tokensPerBlock,
+      outputLength: 1 + random.below(600),
+      hashIds: blocks,
+    }
   }
 }
 
@@ -61,7 +66,9 @@ class World {
   constructor(random: Random) {
     this.#random = random
     this.#systemPrompt = this.#freshBlocks(1)
-    this.#documents = Array.from({ length: STATISTICS.documents }, () => this.#freshBlocks(1 + random.below(STATISTICS.documentBlocksMax)))
+    this.#documents = Array.from({ length: STATISTICS.documents }, () =>
+      this.#freshBlocks(1 + random.below(STATISTICS.documentBlocksMax)),
+    )
   }
 
   newPrompt(): number[] {

@@ -1,17 +1,25 @@
+import type { Manager } from '@kvbm/manager'
+import { BlockChecker, tokensOf } from './block-content.js'
 import { openCache, PAGE_SIZE } from './cache.js'
 import type { ChildTask, HeirMessage, VictimMessage } from './crash-scene.js'
-import { BlockChecker, tokensOf } from './block-content.js'
 import { requestsOf } from './replay-scene.js'
 import { Server } from './server.js'
 import { Stages } from './stages.js'
-import type { Manager } from '@kvbm/manager'
 
 const tell = (message: VictimMessage | HeirMessage): Promise<void> =>
-  new Promise((resolve, reject) => process.send!(message, undefined, {}, (error) => (error === null ? resolve() : reject(error))))
+  new Promise((resolve, reject) =>
+    process.send!(message, undefined, {}, (error) => (error === null ? resolve() : reject(error))),
+  )
 
 /** Runs as one of the two child processes of the crash scene. */
 export async function runChild(task: ChildTask): Promise<void> {
-  const manager = await openCache({ deviceBlocks: 400, hostBlocks: 800, diskBlocks: task.diskBlocks, blockBytes: task.blockBytes, dir: task.dir })
+  const manager = await openCache({
+    deviceBlocks: 400,
+    hostBlocks: 800,
+    diskBlocks: task.diskBlocks,
+    blockBytes: task.blockBytes,
+    dir: task.dir,
+  })
   if (task.role === 'victim') await serveUntilKilled(manager, task)
   else await verifyAndServe(manager, task)
   await manager.close()
@@ -21,10 +29,12 @@ export async function runChild(task: ChildTask): Promise<void> {
 /** Reports every block right after its commit to disk resolved; never ends by itself. */
 async function serveUntilKilled(manager: Manager, task: ChildTask): Promise<void> {
   manager.onEvent((event) => {
-    if (event.type === 'stored' && event.tier === 'disk') void tell({ kind: 'committed', hashes: event.hashes.toHexArray() })
+    if (event.type === 'stored' && event.tier === 'disk')
+      void tell({ kind: 'committed', hashes: event.hashes.toHexArray() })
   })
   const server = new Server(manager, new Stages())
-  for await (const request of requestsOf({ trace: undefined, seed: task.seed, requests: Number.MAX_SAFE_INTEGER })) await server.serve(request)
+  for await (const request of requestsOf({ trace: undefined, seed: task.seed, requests: Number.MAX_SAFE_INTEGER }))
+    await server.serve(request)
 }
 
 async function verifyAndServe(manager: Manager, task: ChildTask): Promise<void> {
@@ -40,11 +50,23 @@ async function verifyAndServe(manager: Manager, task: ChildTask): Promise<void> 
     hit += served.hit
     wrongLater += served.wrong
   }
-  await tell({ kind: 'result', survived, found: [...found], verified: found.size, wrong: wrong + wrongLater, requests: task.requests, hitRatio: hit / seen })
+  await tell({
+    kind: 'result',
+    survived,
+    found: [...found],
+    verified: found.size,
+    wrong: wrong + wrongLater,
+    requests: task.requests,
+    hitRatio: hit / seen,
+  })
 }
 
 /** Reads every surviving block once and compares it with bytes recomputed from its hash. */
-async function verifySurvivors(manager: Manager, task: ChildTask, survived: number): Promise<{ found: Set<string>; wrong: number }> {
+async function verifySurvivors(
+  manager: Manager,
+  task: ChildTask,
+  survived: number,
+): Promise<{ found: Set<string>; wrong: number }> {
   const checker = new BlockChecker(manager.blockBytes)
   const found = new Set<string>()
   let wrong = 0

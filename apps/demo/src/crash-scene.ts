@@ -56,7 +56,11 @@ export async function runCrashScene(dir: string, options: ReplayOptions, signal:
 }
 
 function start(task: ChildTask, signal: AbortSignal) {
-  return fork(CHILD, ['--child', JSON.stringify(task)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], signal, killSignal: 'SIGKILL' })
+  return fork(CHILD, ['--child', JSON.stringify(task)], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    signal,
+    killSignal: 'SIGKILL',
+  })
 }
 
 function killInTheMiddle(task: ChildTask, signal: AbortSignal): Promise<Set<string>> {
@@ -78,6 +82,10 @@ function inherit(task: ChildTask, signal: AbortSignal): Promise<HeirMessage> {
     let result: HeirMessage | undefined
     child.on('message', (message: HeirMessage) => (result = message))
     child.on('error', reject)
-    child.on('exit', (code) => (result === undefined ? reject(new Error(`The second process ended with code ${code} before it could report.`)) : resolve(result)))
+    child.on('exit', (code) =>
+      result === undefined
+        ? reject(new Error(`The second process ended with code ${code} before it could report.`))
+        : resolve(result),
+    )
   })
 }

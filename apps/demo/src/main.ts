@@ -15,8 +15,13 @@ async function runReplay(options: ReplayOptions): Promise<void> {
   try {
     const report = await replayOnce(options, dir, stop)
     console.log(formatReport(report))
-    const crash = options.crash && options.diskBlocks > 0 && !stop.aborted ? await showCrash(options, dir, stop) : undefined
-    if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify({ ...report, ...(crash === undefined ? {} : { crash }) }, null, 2)}\n`)
+    const crash =
+      options.crash && options.diskBlocks > 0 && !stop.aborted ? await showCrash(options, dir, stop) : undefined
+    if (options.json !== undefined)
+      await writeFile(
+        options.json,
+        `${JSON.stringify({ ...report, ...(crash === undefined ? {} : { crash }) }, null, 2)}\n`,
+      )
     if (report.blocks.wrong > 0 || (crash !== undefined && crash.wrong + crash.lost > 0)) process.exitCode = 1
   } finally {
     if (options.dir === undefined) await rm(dir, { recursive: true, force: true })
@@ -33,7 +38,9 @@ async function replayOnce(options: ReplayOptions, dir: string, stop: AbortSignal
 }
 
 async function showCrash(options: ReplayOptions, dir: string, stop: AbortSignal): Promise<CrashReport | undefined> {
-  console.log(`\n${colors.bold('And now a crash.')} A process serves requests and is killed with SIGKILL in the middle …`)
+  console.log(
+    `\n${colors.bold('And now a crash.')} A process serves requests and is killed with SIGKILL in the middle …`,
+  )
   try {
     const crash = await runCrashScene(join(dir, 'crash'), options, stop)
     console.log(formatCrash(crash))

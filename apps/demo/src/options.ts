@@ -62,7 +62,10 @@ export function parseReplayOptions(args: readonly string[]): ReplayOptions | und
   const values = parseFlags(args)
   if (values.help === true) return undefined
   const blockBytes = wholeNumber('block-bytes', values['block-bytes'], 65_536, 4096)
-  if (blockBytes % 4096 !== 0) throw new UsageError(`--block-bytes: expected a multiple of 4096, got ${blockBytes}. Try ${Math.ceil(blockBytes / 4096) * 4096}.`)
+  if (blockBytes % 4096 !== 0)
+    throw new UsageError(
+      `--block-bytes: expected a multiple of 4096, got ${blockBytes}. Try ${Math.ceil(blockBytes / 4096) * 4096}.`,
+    )
   const options: ReplayOptions = {
     trace: values.trace,
     json: values.json,
@@ -76,7 +79,9 @@ export function parseReplayOptions(args: readonly string[]): ReplayOptions | und
     crash: values['no-crash'] !== true,
   }
   if (options.deviceBlocks + options.hostBlocks + options.diskBlocks === 0) {
-    throw new UsageError('--device-blocks, --host-blocks, --disk-blocks: all are 0, so there is no tier. Give at least one of them blocks.')
+    throw new UsageError(
+      '--device-blocks, --host-blocks, --disk-blocks: all are 0, so there is no tier. Give at least one of them blocks.',
+    )
   }
   return options
 }

@@ -1,5 +1,5 @@
-import { MultiBar, Presets, type SingleBar } from 'cli-progress'
 import type { Manager } from '@kvbm/manager'
+import { MultiBar, Presets, type SingleBar } from 'cli-progress'
 import { generateChats } from './chat-generator.js'
 import type { ReplayOptions } from './options.js'
 import { buildReport, newTally, type Report, type Tally } from './report.js'
@@ -11,7 +11,11 @@ import { readTrace, type TraceRequest } from './trace.js'
 const TOKENS_PER_BLOCK = 512
 
 /** The requests to serve: of a trace file, or of the seeded generator. */
-export async function* requestsOf({ trace, seed, requests }: Pick<ReplayOptions, 'trace' | 'seed' | 'requests'>): AsyncGenerator<TraceRequest, void, void> {
+export async function* requestsOf({
+  trace,
+  seed,
+  requests,
+}: Pick<ReplayOptions, 'trace' | 'seed' | 'requests'>): AsyncGenerator<TraceRequest, void, void> {
   let served = 0
   for await (const request of trace === undefined ? generateChats(seed) : readTrace(trace)) {
     if (served++ === requests) return
@@ -37,7 +41,11 @@ export async function replay(manager: Manager, options: ReplayOptions, signal: A
   await manager.settled()
   progress.end()
   const seconds = (performance.now() - started) / 1000
-  return buildReport(tally, manager.status(), stages, { seconds, interrupted: signal.aborted, tokensPerBlock: TOKENS_PER_BLOCK })
+  return buildReport(tally, manager.status(), stages, {
+    seconds,
+    interrupted: signal.aborted,
+    tokensPerBlock: TOKENS_PER_BLOCK,
+  })
 }
 
 /** Blocks of the longest prefix that was ever seen before. */
@@ -63,7 +71,15 @@ class Progress {
   constructor(total: number | undefined) {
     this.#total = total
     if (!process.stderr.isTTY) return
-    this.#bars = new MultiBar({ format: '  {bar} {value}/{total} requests  {note}', hideCursor: true, clearOnComplete: true, stream: process.stderr }, Presets.shades_classic)
+    this.#bars = new MultiBar(
+      {
+        format: '  {bar} {value}/{total} requests  {note}',
+        hideCursor: true,
+        clearOnComplete: true,
+        stream: process.stderr,
+      },
+      Presets.shades_classic,
+    )
     this.#bar = this.#bars.create(total ?? 1, 0, { note: '' })
   }
 
@@ -72,7 +88,10 @@ class Progress {
     if (now - this.#shownAt < (this.#bar === undefined ? 5000 : 100)) return
     this.#shownAt = now
     const note = `${((100 * tally.hit) / tally.seen).toFixed(1)} % of ${tally.seen} blocks from the cache, ${tally.wrong} wrong`
-    if (this.#bar === undefined) process.stderr.write(`  ${tally.requests}${this.#total === undefined ? '' : ` of ${this.#total}`} requests, ${note}\n`)
+    if (this.#bar === undefined)
+      process.stderr.write(
+        `  ${tally.requests}${this.#total === undefined ? '' : ` of ${this.#total}`} requests, ${note}\n`,
+      )
     else {
       if (this.#total === undefined) this.#bar.setTotal(tally.requests)
       this.#bar.update(tally.requests, { note })

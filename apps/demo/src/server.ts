@@ -44,7 +44,8 @@ export class Server {
     release()
     resident.release()
     lease.release()
-    if (this.#manager.backlog > this.#backlogMax / 2) await this.#stages.timedAsync('back-pressure', () => this.#manager.settled())
+    if (this.#manager.backlog > this.#backlogMax / 2)
+      await this.#stages.timedAsync('back-pressure', () => this.#manager.settled())
     return { seen: hashes.count, hit: lease.count, byTier: lease.byTier, verified: lease.count, wrong, computed }
   }
 
@@ -54,7 +55,9 @@ export class Server {
     let position = 0
     for (const { tier, blocks } of [...resident.runs, ...below(lease, resident.count)]) {
       if (tier === 'disk') wrong += await this.#verifyRead(blocks)
-      else for (let index = 0; index < blocks.count; index++) wrong += this.#isRight(this.#manager.view(blocks, index), lease.hashes, position + index)
+      else
+        for (let index = 0; index < blocks.count; index++)
+          wrong += this.#isRight(this.#manager.view(blocks, index), lease.hashes, position + index)
       position += blocks.count
     }
     for (const { blocks } of below(lease, resident.count)) blocks.release()
@@ -65,7 +68,8 @@ export class Server {
     const size = this.#manager.blockBytes
     const bytes = await this.#manager.read(blocks)
     let wrong = blocks.count - bytes.length / size
-    for (let index = 0; index * size < bytes.length; index++) wrong += this.#isRight(bytes.subarray(index * size, (index + 1) * size), blocks.hashes, index)
+    for (let index = 0; index * size < bytes.length; index++)
+      wrong += this.#isRight(bytes.subarray(index * size, (index + 1) * size), blocks.hashes, index)
     return wrong
   }
 
@@ -82,12 +86,13 @@ export class Server {
       if (fresh.count === 0) break
       const names = hashes.subarray(at, at + fresh.count)
       const size = this.#manager.blockBytes
-      for (let index = 0; index < names.count; index++) fillBlock(this.#scratch.subarray(index * size, (index + 1) * size), names, index)
+      for (let index = 0; index < names.count; index++)
+        fillBlock(this.#scratch.subarray(index * size, (index + 1) * size), names, index)
       at += fresh.count
       await this.#manager.write(fresh, this.#scratch.subarray(0, names.count * size))
       kept.push(await this.#manager.register(fresh, names))
     }
-    return { computed: at - from, release: () => kept.reverse().forEach((blocks) => blocks.release()) }
+    return { computed: at - from, release: () => releaseTailFirst(kept) }
   }
 }
 
@@ -104,4 +109,9 @@ function below(lease: Lease, count: number): Array<Lease['runs'][number]> {
     runs.push({ tier, blocks: rest })
   }
   return runs
+}
+
+/** The tail of a prompt is to be evicted before its head, so it is released first. */
+function releaseTailFirst(runs: ReadonlyArray<{ release(): void }>): void {
+  for (let index = runs.length - 1; index >= 0; index--) runs[index]!.release()
 }

@@ -25,7 +25,9 @@ export async function* readTrace(file: string): AsyncGenerator<TraceRequest, voi
     }
   } catch (error) {
     if (error instanceof UsageError) throw error
-    throw new UsageError(`${file}, after line ${number}: cannot be read (${error instanceof Error ? error.message : String(error)}).`)
+    throw new UsageError(
+      `${file}, after line ${number}: cannot be read (${error instanceof Error ? error.message : String(error)}).`,
+    )
   }
 }
 
@@ -44,20 +46,30 @@ function parseLine(line: string, file: string, number: number): TraceRequest {
   const record = parseJson(line) ?? fail('not a JSON object')
   const field = (name: string): number => {
     const value = record[name]
-    return typeof value === 'number' && value >= 0 ? value : fail(`'${name}' must be a number of 0 or more, got ${JSON.stringify(value)}`)
+    return typeof value === 'number' && value >= 0
+      ? value
+      : fail(`'${name}' must be a number of 0 or more, got ${JSON.stringify(value)}`)
   }
   const ids = record['hash_ids']
-  if (!Array.isArray(ids) || ids.length === 0) fail(`'hash_ids' must be a list of at least one block id, got ${JSON.stringify(ids)}`)
+  if (!Array.isArray(ids) || ids.length === 0)
+    fail(`'hash_ids' must be a list of at least one block id, got ${JSON.stringify(ids)}`)
   const hashIds = ids as unknown[]
   const bad = hashIds.findIndex((id) => !Number.isSafeInteger(id) || (id as number) < 0)
   if (bad >= 0) fail(`'hash_ids' must hold whole numbers, got ${JSON.stringify(hashIds[bad])} at index ${bad}`)
-  return { timestamp: field('timestamp'), inputLength: field('input_length'), outputLength: field('output_length'), hashIds: hashIds as number[] }
+  return {
+    timestamp: field('timestamp'),
+    inputLength: field('input_length'),
+    outputLength: field('output_length'),
+    hashIds: hashIds as number[],
+  }
 }
 
 function parseJson(line: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(line)
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined
   } catch {
     return undefined
   }

@@ -2,7 +2,14 @@ import { expect, test } from 'vitest'
 import { parseReplayOptions } from '../src/options.js'
 
 test('no flags give the default run; --help gives none', () => {
-  expect(parseReplayOptions([])).toMatchObject({ seed: 1, deviceBlocks: 1500, hostBlocks: 5000, diskBlocks: 20_000, blockBytes: 65_536, crash: true })
+  expect(parseReplayOptions([])).toMatchObject({
+    seed: 1,
+    deviceBlocks: 1500,
+    hostBlocks: 5000,
+    diskBlocks: 20_000,
+    blockBytes: 65_536,
+    crash: true,
+  })
   expect(parseReplayOptions(['--help'])).toBeUndefined()
 })
 

@@ -27,11 +27,17 @@ test('plain and gzip files give the same requests; empty lines are nothing', asy
 test.each([
   ['{"timestamp": 1', 'not a JSON object'],
   ['[1]', 'not a JSON object'],
-  ['{"timestamp": "x", "input_length": 1, "output_length": 1, "hash_ids": [1]}', "'timestamp' must be a number of 0 or more, got \"x\""],
+  [
+    '{"timestamp": "x", "input_length": 1, "output_length": 1, "hash_ids": [1]}',
+    '\'timestamp\' must be a number of 0 or more, got "x"',
+  ],
   ['{"timestamp": 1, "input_length": 1, "output_length": 1}', "'hash_ids' must be a list"],
   ['{"timestamp": 1, "input_length": 1, "output_length": 1, "hash_ids": []}', "'hash_ids' must be a list"],
   ['{"timestamp": 1, "input_length": 1, "output_length": 1, "hash_ids": [1, 2.5]}', 'got 2.5 at index 1'],
-  ['{"timestamp": 1, "input_length": -1, "output_length": 1, "hash_ids": [1]}', "'input_length' must be a number of 0 or more, got -1"],
+  [
+    '{"timestamp": 1, "input_length": -1, "output_length": 1, "hash_ids": [1]}',
+    "'input_length' must be a number of 0 or more, got -1",
+  ],
 ])('a malformed line names file, line and reason: %s', async (line, reason) => {
   const reading = read('broken.jsonl', `${LINE}\n${line}\n`)
   await expect(reading).rejects.toThrow(`broken.jsonl, line 2: `)

@@ -50,6 +50,7 @@ function complete({ type, shape, numBlocks, alignment = 1, segmentBytes = DEFAUL
   positiveInteger('rowBytes (innerDim × dtype)', rowBytes(shape))
   positiveInteger('segmentBytes', segmentBytes)
   if (shape.outerDim !== 1 && shape.outerDim !== 2) throw invalidArgument('outerDim', '1 or 2', shape.outerDim)
-  if (!(Number.isSafeInteger(alignment) && alignment > 0 && Number.isInteger(Math.log2(alignment)))) throw invalidArgument('alignment', 'a power of two', alignment)
+  if (!(Number.isSafeInteger(alignment) && alignment > 0 && Number.isInteger(Math.log2(alignment))))
+    throw invalidArgument('alignment', 'a power of two', alignment)
   return { type, shape, numBlocks, alignment, segmentBytes }
 }

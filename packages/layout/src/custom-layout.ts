@@ -1,4 +1,10 @@
-import { type BlockShape, type BoundLayout, type CustomLayout as CustomType, invalidArgument, type Storage } from '@kvbm/core'
+import {
+  type BlockShape,
+  type BoundLayout,
+  type CustomLayout as CustomType,
+  invalidArgument,
+  type Storage,
+} from '@kvbm/core'
 import { expectStorages } from './expect-storages.js'
 import { BaseLayout } from './layout.js'
 
@@ -14,7 +20,11 @@ export function bindStrategy({ type, shape, numBlocks }: Omit<CustomOptions, 'st
   const bound = type.strategy.bind({ shape, numBlocks })
   const { storageBytes } = bound
   if (storageBytes.length === 0 || storageBytes.some((size) => !Number.isSafeInteger(size) || size < 1)) {
-    throw invalidArgument(`${type.strategy.name}.storageBytes`, 'a list of positive sizes', `[${storageBytes.join(', ')}]`)
+    throw invalidArgument(
+      `${type.strategy.name}.storageBytes`,
+      'a list of positive sizes',
+      `[${storageBytes.join(', ')}]`,
+    )
   }
   return bound
 }
@@ -40,6 +50,8 @@ export class CustomLayout extends BaseLayout {
     const size = this.#bound.storageBytes[storage] ?? 0
     if (Number.isSafeInteger(offset) && offset >= 0 && offset + this.regionBytes <= size) return offset
     const { name } = this.type.strategy
-    throw new RangeError(`${name}.locate(${block}, ${layer}, ${outer}): ${this.regionBytes} bytes at ${offset} lie outside of storage ${storage} (${size} bytes). Examine the strategy with @kvbm/layout/testing.`)
+    throw new RangeError(
+      `${name}.locate(${block}, ${layer}, ${outer}): ${this.regionBytes} bytes at ${offset} lie outside of storage ${storage} (${size} bytes). Examine the strategy with @kvbm/layout/testing.`,
+    )
   }
 }

@@ -1,4 +1,10 @@
-export { createLayout, DEFAULT_SEGMENT_BYTES, type LayoutGeometry, type LayoutOptions, layoutStorageBytes } from './create-layout.js'
+export {
+  createLayout,
+  DEFAULT_SEGMENT_BYTES,
+  type LayoutGeometry,
+  type LayoutOptions,
+  layoutStorageBytes,
+} from './create-layout.js'
 export { CustomLayout } from './custom-layout.js'
 export { FullyContiguousLayout } from './fully-contiguous-layout.js'
 export { LayerSeparateLayout } from './layer-separate-layout.js'

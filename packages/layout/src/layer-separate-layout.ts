@@ -44,7 +44,11 @@ export class LayerSeparateLayout extends BaseLayout {
     this.type = type
     this.#strides = stridesOf(options)
     this.#bases = storages.map((storage) => storage.alignmentOffset(alignment))
-    expectStorages('layer-separate', storages, Array.from({ length: shape.numLayers }, (_, layer) => this.#strides.data + (this.#bases[layer] ?? 0)))
+    expectStorages(
+      'layer-separate',
+      storages,
+      Array.from({ length: shape.numLayers }, (_, layer) => this.#strides.data + (this.#bases[layer] ?? 0)),
+    )
   }
 
   storageOf(_block: number, layer: number): number {

@@ -1,4 +1,12 @@
-import { type BlockShape, blockBytes, invalidArgument, type LayoutType, type RegionAddress, regionBytes, type Storage } from '@kvbm/core'
+import {
+  type BlockShape,
+  blockBytes,
+  invalidArgument,
+  type LayoutType,
+  type RegionAddress,
+  regionBytes,
+  type Storage,
+} from '@kvbm/core'
 
 /** Arithmetic from (block, layer, outer) to bytes of a storage. A layout borrows its storages; it never closes them. */
 export interface Layout {
@@ -38,7 +46,12 @@ export abstract class BaseLayout implements Layout {
   readonly wholeBlocks: boolean
   #committed = false
 
-  constructor({ shape, numBlocks, storages, wholeBlocks }: { shape: BlockShape; numBlocks: number; storages: readonly Storage[]; wholeBlocks: boolean }) {
+  constructor({
+    shape,
+    numBlocks,
+    storages,
+    wholeBlocks,
+  }: { shape: BlockShape; numBlocks: number; storages: readonly Storage[]; wholeBlocks: boolean }) {
     this.shape = shape
     this.numBlocks = numBlocks
     this.blockBytes = blockBytes(shape)
@@ -91,7 +104,8 @@ function* runsOf(layout: Layout, block: number): Generator<{ storage: number; of
     for (let outer = 0; outer < outerDim; outer++) {
       const storage = layout.storageOf(block, layer)
       const offset = layout.offsetOf(block, layer, outer)
-      if (!layout.wholeBlocks && run?.storage === storage && run.offset + run.length === offset) run.length += layout.regionBytes
+      if (!layout.wholeBlocks && run?.storage === storage && run.offset + run.length === offset)
+        run.length += layout.regionBytes
       else {
         if (run !== undefined) yield run
         run = { storage, offset, length: layout.regionBytes }

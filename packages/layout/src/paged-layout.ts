@@ -47,7 +47,11 @@ export class PagedLayout extends BaseLayout {
     this.#stride = alignUp(blockBytes(shape), alignment)
     this.#region = regionBytes(shape)
     this.#bases = storages.map((storage) => storage.alignmentOffset(alignment))
-    expectStorages('paged', storages, segmentSizes(options).map((size, index) => size - (alignment - 1) + (this.#bases[index] ?? 0)))
+    expectStorages(
+      'paged',
+      storages,
+      segmentSizes(options).map((size, index) => size - (alignment - 1) + (this.#bases[index] ?? 0)),
+    )
     this.#pageOf = new Uint32Array(numBlocks).fill(NO_PAGE)
   }
 
@@ -75,7 +79,11 @@ export class PagedLayout extends BaseLayout {
   offsetOf(block: number, layer: number, outer: number): number {
     const page = this.#pageOfUsed(block)
     const segment = Math.floor(page / this.#pages)
-    return this.#bases[segment]! + (page - segment * this.#pages) * this.#stride + (layer * this.shape.outerDim + outer) * this.#region
+    return (
+      this.#bases[segment]! +
+      (page - segment * this.#pages) * this.#stride +
+      (layer * this.shape.outerDim + outer) * this.#region
+    )
   }
 
   #pageOfUsed(block: number): number {

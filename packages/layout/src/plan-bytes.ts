@@ -33,7 +33,8 @@ export function planPieces(layout: Layout, ids: Uint32Array): Float64Array {
   const rows: number[] = []
   eachPiece(layout, ids, (index, region, offset, length) => {
     const last = rows.length - 4
-    const joins = last >= 0 && rows[last] === index && rows[last + 1] === region && rows[last + 2]! + rows[last + 3]! === offset
+    const joins =
+      last >= 0 && rows[last] === index && rows[last + 1] === region && rows[last + 2]! + rows[last + 3]! === offset
     if (joins) rows[last + 3]! += length
     else rows.push(index, region, offset, length)
   })
@@ -54,7 +55,13 @@ function eachPiece(layout: Layout, ids: Uint32Array, visit: PieceVisitor): void 
     for (let layer = 0; layer < numLayers; layer++) {
       const region = layout.storages[layout.storageOf(id, layer)]!.regionId
       for (let outer = 0; outer < outerDim; outer++) {
-        visit(index, region, layout.offsetOf(id, layer, outer), layout.regionBytes, (layer * outerDim + outer) * layout.regionBytes)
+        visit(
+          index,
+          region,
+          layout.offsetOf(id, layer, outer),
+          layout.regionBytes,
+          (layer * outerDim + outer) * layout.regionBytes,
+        )
       }
     }
   }

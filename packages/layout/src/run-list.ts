@@ -33,7 +33,8 @@ export class RunList {
         return
       }
     }
-    if (last >= 0 && this.#sorted) this.#sorted = rows[last]! < source || (rows[last] === source && rows[last + 1]! <= sourceOffset)
+    if (last >= 0 && this.#sorted)
+      this.#sorted = rows[last]! < source || (rows[last] === source && rows[last + 1]! <= sourceOffset)
     this.#append(source, sourceOffset, target, targetOffset, length)
   }
 

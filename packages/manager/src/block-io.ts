@@ -43,30 +43,43 @@ export class BlockIo {
    * The blocks' bytes. A block whose bytes do not fit its checksum is taken out of use and ends the result early: the result
    * holds `result.length ÷ blockBytes` sound blocks.
    */
-  async read(tier: TierStore, blocks: ImmutableBlocks | MutableBlocks, into: Uint8Array | undefined, wait: WaitOptions): Promise<Uint8Array> {
+  async read(
+    tier: TierStore,
+    blocks: ImmutableBlocks | MutableBlocks,
+    into: Uint8Array | undefined,
+    wait: WaitOptions,
+  ): Promise<Uint8Array> {
     const size = blocks.count * tier.blockBytes
     const bytes = into ?? new Uint8Array(size)
     expectSize('into', bytes, size)
-    const sound = await (tier.onDisk ? this.#readDisk(tier, blocks, bytes, wait) : this.#readMemory(tier, blocks, bytes, wait))
+    const sound = await (tier.onDisk
+      ? this.#readDisk(tier, blocks, bytes, wait)
+      : this.#readMemory(tier, blocks, bytes, wait))
     return bytes.subarray(0, sound * tier.blockBytes)
   }
 
   /** Zero-copy: one array if block `index` is one run of memory, else its runs in canonical order. */
   view(tier: TierStore, blocks: ImmutableBlocks | MutableBlocks, index: number): Uint8Array | readonly Uint8Array[] {
     const ids = blocks.ids
-    if (!(Number.isInteger(index) && index >= 0 && index < ids.length)) throw invalidArgument('index', `0 to ${ids.length - 1}`, index)
+    if (!(Number.isInteger(index) && index >= 0 && index < ids.length))
+      throw invalidArgument('index', `0 to ${ids.length - 1}`, index)
     tier.layout.commit(ids.subarray(index, index + 1))
     const view = tier.layout.view(ids[index]!)
-    if (view === undefined) throw new TypeError(`Blocks of the ${tier.name} tier are not memory that the CPU can address: use read() or onboard them.`)
+    if (view === undefined)
+      throw new TypeError(
+        `Blocks of the ${tier.name} tier are not memory that the CPU can address: use read() or onboard them.`,
+      )
     return view
   }
 
   /** Names disk blocks that were written: the record first, so that the name survives a crash. */
   async registerOnDisk(tier: TierStore, blocks: MutableBlocks, hashes: BlockHashes): Promise<ImmutableBlocks> {
-    if (hashes.count !== blocks.count) throw invalidArgument('hashes.count', `${blocks.count}, one per block`, hashes.count)
+    if (hashes.count !== blocks.count)
+      throw invalidArgument('hashes.count', `${blocks.count}, one per block`, hashes.count)
     const checksums = Uint32Array.from(blocks.ids, (id) => {
       const checksum = tier.checksumOf(id)
-      if (checksum === undefined) throw new TypeError(`Disk block ${id} was not written: call write() before register().`)
+      if (checksum === undefined)
+        throw new TypeError(`Disk block ${id} was not written: call write() before register().`)
       return checksum
     })
     const ids = blocks.ids.slice()
@@ -76,17 +89,28 @@ export class BlockIo {
     return kept
   }
 
-  async #readMemory(tier: TierStore, blocks: ImmutableBlocks | MutableBlocks, bytes: Uint8Array, wait: WaitOptions): Promise<number> {
+  async #readMemory(
+    tier: TierStore,
+    blocks: ImmutableBlocks | MutableBlocks,
+    bytes: Uint8Array,
+    wait: WaitOptions,
+  ): Promise<number> {
     const ids = blocks.ids.slice()
     const sums = new Uint32Array(ids.length)
     await this.#copyBytes(tier, ids, bytes, 'read', wait, sums)
     const bad = ids.findIndex((id, index) => (tier.checksumOf(id) ?? sums[index]) !== sums[index])
     if (bad < 0) return ids.length
-    if ('hashes' in blocks) this.#options.mover.quarantine(tier, ids.slice(bad, bad + 1), blocks.hashes.subarray(bad, bad + 1))
+    if ('hashes' in blocks)
+      this.#options.mover.quarantine(tier, ids.slice(bad, bad + 1), blocks.hashes.subarray(bad, bad + 1))
     return bad
   }
 
-  async #readDisk(tier: TierStore, blocks: ImmutableBlocks | MutableBlocks, bytes: Uint8Array, wait: WaitOptions): Promise<number> {
+  async #readDisk(
+    tier: TierStore,
+    blocks: ImmutableBlocks | MutableBlocks,
+    bytes: Uint8Array,
+    wait: WaitOptions,
+  ): Promise<number> {
     if (!('hashes' in blocks)) throw new TypeError('Disk blocks can be read back once they are registered.')
     const { staging } = this.#options
     for (let at = 0; at < blocks.count; at += staging.blocksMax) {
@@ -98,12 +122,25 @@ export class BlockIo {
     return blocks.count
   }
 
-  async #readStaged(tier: TierStore, blocks: ImmutableBlocks, at: number, staged: MutableBlocks, bytes: Uint8Array, wait: WaitOptions): Promise<number> {
+  async #readStaged(
+    tier: TierStore,
+    blocks: ImmutableBlocks,
+    at: number,
+    staged: MutableBlocks,
+    bytes: Uint8Array,
+    wait: WaitOptions,
+  ): Promise<number> {
     const { staging, mover } = this.#options
     const part = sliceRun(blocks, at, staged.count)
     try {
       const sound = await mover.fetch(tier, part, staging.store, staged, wait)
-      await this.#copyBytes(staging.store, staged.ids.slice(0, sound), bytes.subarray(0, sound * tier.blockBytes), 'read', wait)
+      await this.#copyBytes(
+        staging.store,
+        staged.ids.slice(0, sound),
+        bytes.subarray(0, sound * tier.blockBytes),
+        'read',
+        wait,
+      )
       return sound
     } finally {
       part.release()
@@ -114,17 +151,30 @@ export class BlockIo {
     const { staging, runtime } = this.#options
     const sums = new Uint32Array(staged.length)
     const { runs } = planCopy({ from: staging.store.layout, fromIds: staged, to: tier.layout, toIds: ids })
-    await runtime.submit({ runs, sums: { pieces: planPieces(staging.store.layout, staged), into: sums, when: 'before' } })
+    await runtime.submit({
+      runs,
+      sums: { pieces: planPieces(staging.store.layout, staged), into: sums, when: 'before' },
+    })
     for (const [index, id] of ids.entries()) tier.recordChecksum(id, sums[index]!)
   }
 
   /** Between the caller's bytes and tier memory. A copy that has begun is awaited, whatever the signal says: both sides are in use. */
-  async #copyBytes(tier: TierStore, ids: Uint32Array, bytes: Uint8Array, direction: 'write' | 'read', wait: WaitOptions, sums?: Uint32Array): Promise<void> {
+  async #copyBytes(
+    tier: TierStore,
+    ids: Uint32Array,
+    bytes: Uint8Array,
+    direction: 'write' | 'read',
+    wait: WaitOptions,
+    sums?: Uint32Array,
+  ): Promise<void> {
     if (ids.length === 0) return
     tier.layout.commit(ids)
     const outside = wrapMemory(bytes, { runtime: this.#options.runtime })
     const { runs } = planBytes({ layout: tier.layout, ids, region: outside.regionId, direction })
-    const job = sums === undefined ? { runs } : { runs, sums: { pieces: planPieces(tier.layout, ids), into: sums, when: 'before' as const } }
+    const job =
+      sums === undefined
+        ? { runs }
+        : { runs, sums: { pieces: planPieces(tier.layout, ids), into: sums, when: 'before' as const } }
     try {
       await this.#options.runtime.submit(job, wait.signal === undefined ? {} : { signal: wait.signal })
     } finally {
@@ -135,7 +185,8 @@ export class BlockIo {
 
 function expectSize(name: string, bytes: Uint8Array, expected: number): void {
   if (!(bytes instanceof Uint8Array)) throw new TypeError(`${name}: expected a Uint8Array, got ${typeof bytes}`)
-  if (bytes.byteLength !== expected) throw invalidArgument(`${name}.byteLength`, `${expected} (blocks × bytes of a block)`, bytes.byteLength)
+  if (bytes.byteLength !== expected)
+    throw invalidArgument(`${name}.byteLength`, `${expected} (blocks × bytes of a block)`, bytes.byteLength)
 }
 
 /** The tier a handle belongs to. */

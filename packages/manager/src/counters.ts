@@ -16,7 +16,15 @@ export interface EdgeCounters {
 }
 
 function newEdge(): EdgeCounters {
-  const drops = { 'queue-full': 0, 'target-full': 0, 'source-gone': 0, filtered: 0, corrupt: 0, 'io-error': 0, closed: 0 }
+  const drops = {
+    'queue-full': 0,
+    'target-full': 0,
+    'source-gone': 0,
+    filtered: 0,
+    corrupt: 0,
+    'io-error': 0,
+    closed: 0,
+  }
   return { blocks: 0, bytes: 0, transfers: 0, seconds: 0, drops }
 }
 
@@ -34,7 +42,10 @@ export class Counters {
   edge(from: TierName, to: TierName): EdgeCounters {
     const name: Edge = `${from}-${to}`
     let edge = this.edges.get(name)
-    if (edge === undefined) this.edges.set(name, (edge = newEdge()))
+    if (edge === undefined) {
+      edge = newEdge()
+      this.edges.set(name, edge)
+    }
     return edge
   }
 

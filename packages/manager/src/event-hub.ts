@@ -21,7 +21,9 @@ export interface EventsMissed {
   readonly count: number
 }
 
-type Numbered<E> = E extends unknown ? E & { /** Ascending without gaps over all tiers. */ readonly sequence: number } : never
+type Numbered<E> = E extends unknown
+  ? E & { /** Ascending without gaps over all tiers. */ readonly sequence: number }
+  : never
 
 export type ManagerEvent = Numbered<BlockEvent | BlocksCorrupt | TierStateChanged | EventsMissed>
 export type ManagerEventListener = (event: ManagerEvent) => void

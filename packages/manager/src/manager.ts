@@ -1,12 +1,30 @@
-import { type BlockHashes, type BlockShape, blockBytes, ClosedError, DisposeStack, KvbmError, ShardingUnavailableError, TIER_NAMES, type TierName } from '@kvbm/core'
-import { type ConfigInput, KvBlockManagerConfig, modelSalt, modelShape, type ResolvedConfig, type StrictInput, type TiersOf } from '@kvbm/config'
+import {
+  type ConfigInput,
+  KvBlockManagerConfig,
+  modelSalt,
+  modelShape,
+  type ResolvedConfig,
+  type StrictInput,
+  type TiersOf,
+} from '@kvbm/config'
+import {
+  type BlockHashes,
+  type BlockShape,
+  blockBytes,
+  ClosedError,
+  DisposeStack,
+  KvbmError,
+  ShardingUnavailableError,
+  TIER_NAMES,
+  type TierName,
+} from '@kvbm/core'
 import type { ImmutableBlocks, MutableBlocks } from '@kvbm/pool'
 import { createTransferRuntime, type NativeTransferRuntime } from '@kvbm/storage'
 import { hashTokens, loadXxh3 } from '@kvbm/tokens'
 import { BlockIo, tierOf } from './block-io.js'
 import { Counters } from './counters.js'
 import { EventHub, type ManagerEvent, type ManagerEventListener } from './event-hub.js'
-import { Lease } from './lease.js'
+import type { Lease } from './lease.js'
 import { matchTiers } from './matcher.js'
 import { exposeMetrics } from './metrics.js'
 import { Mover } from './mover.js'
@@ -129,7 +147,10 @@ export class Manager {
    * Bytes of `blocks` in canonical order, checked against what is known about them. A damaged block ends the result early: it
    * holds `result.length ÷ blockBytes` sound blocks.
    */
-  async read(blocks: ImmutableBlocks | MutableBlocks, options: WaitOptions & { readonly into?: Uint8Array } = {}): Promise<Uint8Array> {
+  async read(
+    blocks: ImmutableBlocks | MutableBlocks,
+    options: WaitOptions & { readonly into?: Uint8Array } = {},
+  ): Promise<Uint8Array> {
     this.#assertOpen()
     return this.#io.read(this.#storeOf(blocks), blocks, options.into, options)
   }
@@ -225,8 +246,13 @@ export class Manager {
     } catch (error) {
       if (!KvbmError.is(error, 'KVBM_DEADLINE')) throw error
       counters.abandoned += mover.running
-      config.runtime.logger.warn(`${mover.running} copies still run after ${settings.closeDeadlineMs} ms; their memory is freed when they end.`)
-      void mover.idle().then(() => owned.close()).catch((late) => config.runtime.logger.error(`Closing late failed: ${String(late)}`))
+      config.runtime.logger.warn(
+        `${mover.running} copies still run after ${settings.closeDeadlineMs} ms; their memory is freed when they end.`,
+      )
+      void mover
+        .idle()
+        .then(() => owned.close())
+        .catch((late) => config.runtime.logger.error(`Closing late failed: ${String(late)}`))
     } finally {
       this.#state = 'closed'
       events.close()
@@ -240,20 +266,24 @@ export class Manager {
   }
 
   #missing(name: TierName): TypeError {
-    return new TypeError(`This manager has no ${name} tier: its configuration has no ${name}Layout. It has: ${this.tiers.join(', ')}.`)
+    return new TypeError(
+      `This manager has no ${name} tier: its configuration has no ${name}Layout. It has: ${this.tiers.join(', ')}.`,
+    )
   }
 
   #below(name: TierName): TierName {
     const names = this.tiers
     const next = names[names.indexOf(name) + 1]
-    if (next === undefined) throw new TypeError(`There is no tier below ${name}. This manager has: ${names.join(', ')}.`)
+    if (next === undefined)
+      throw new TypeError(`There is no tier below ${name}. This manager has: ${names.join(', ')}.`)
     return next
   }
 
   #target(name: TierName, from: TierStore, side: 'below'): TierStore {
     const to = this.#parts.stores.get(name)
     if (to === undefined) throw this.#missing(name)
-    if (TIER_NAMES.indexOf(name) <= TIER_NAMES.indexOf(from.name as TierName)) throw new TypeError(`offload: ${name} is not ${side} ${from.name}. Use onboard() to bring blocks up.`)
+    if (TIER_NAMES.indexOf(name) <= TIER_NAMES.indexOf(from.name as TierName))
+      throw new TypeError(`offload: ${name} is not ${side} ${from.name}. Use onboard() to bring blocks up.`)
     return to
   }
 
@@ -267,11 +297,15 @@ export class Manager {
 }
 
 /** Opens everything a configuration asks for, or gives back all it took and rejects. */
-export async function openManager(given: ConfigInput | ResolvedConfig, options: Partial<ManagerSettings> = {}): Promise<Manager> {
+export async function openManager(
+  given: ConfigInput | ResolvedConfig,
+  options: Partial<ManagerSettings> = {},
+): Promise<Manager> {
   const config = KvBlockManagerConfig.parse(given)
   config.runtime.signal?.throwIfAborted()
   refuseSharding(config)
-  for (const warning of config.warnings) config.runtime.logger.warn(`${warning.path}: ${warning.rule}. ${warning.remedy}`)
+  for (const warning of config.warnings)
+    config.runtime.logger.warn(`${warning.path}: ${warning.rule}. ${warning.remedy}`)
   const owned = new DisposeStack()
   try {
     return await assemble(config, resolveSettings(options), owned)
@@ -283,18 +317,47 @@ export async function openManager(given: ConfigInput | ResolvedConfig, options: 
 
 async function assemble(config: ResolvedConfig, settings: ManagerSettings, owned: DisposeStack): Promise<Manager> {
   const { logger, metricsRegistry, signal } = config.runtime
-  const runtime = (config.runtime.asyncRuntime as NativeTransferRuntime | undefined) ?? owned.use(createTransferRuntime())
+  const runtime =
+    (config.runtime.asyncRuntime as NativeTransferRuntime | undefined) ?? owned.use(createTransferRuntime())
   const counters = new Counters()
   const events = new EventHub({ external: config.eventManager, logger })
-  const mover = new Mover({ runtime, counters, events, logger, integrity: config.integrity, transferDeadlineMs: settings.transferDeadlineMs })
+  const mover = new Mover({
+    runtime,
+    counters,
+    events,
+    logger,
+    integrity: config.integrity,
+    transferDeadlineMs: settings.transferDeadlineMs,
+  })
   const opening = { config, shape: modelShape(config.model), runtime, settings, events, owned }
   const stores = new Map<TierName, TierStore>()
   for (const [name, layout] of configuredTiers(config)) stores.set(name, await openTier(name, layout, opening))
   const staging = new Staging(await openStaging(opening), mover)
-  const queues = connectTiers([...stores.values()], config, { mover, counters, logger, queueMax: settings.offloadQueueMax, concurrency: settings.offloadConcurrency, batchMax: settings.transferBatchMax })
+  const queues = connectTiers([...stores.values()], config, {
+    mover,
+    counters,
+    logger,
+    queueMax: settings.offloadQueueMax,
+    concurrency: settings.offloadConcurrency,
+    batchMax: settings.transferBatchMax,
+  })
   const remote = await openRemote(config.runtime)
   const hash = await hasher(config)
-  const manager = new Manager({ config, settings, shape: opening.shape, runtime, stores, queues, staging, mover, counters, events, remote, hash, owned })
+  const manager = new Manager({
+    config,
+    settings,
+    shape: opening.shape,
+    runtime,
+    stores,
+    queues,
+    staging,
+    mover,
+    counters,
+    events,
+    remote,
+    hash,
+    owned,
+  })
   if (metricsRegistry !== undefined) owned.defer(await exposeMetrics(metricsRegistry, manager))
   closeOnAbort(manager, signal, owned)
   return manager
@@ -309,9 +372,18 @@ function closeOnAbort(manager: Manager, signal: AbortSignal | undefined, owned: 
 }
 
 /** Registration above offers blocks to the next tier below. */
-function connectTiers(stores: readonly TierStore[], config: ResolvedConfig, options: ConstructorParameters<typeof OffloadQueue>[3]): OffloadQueue[] {
+function connectTiers(
+  stores: readonly TierStore[],
+  config: ResolvedConfig,
+  options: ConstructorParameters<typeof OffloadQueue>[3],
+): OffloadQueue[] {
   return stores.slice(0, -1).map((from, index) => {
-    const queue = new OffloadQueue(from, stores[index + 1]!, layoutOf(config, from.name as TierName)?.offloadFilter, options)
+    const queue = new OffloadQueue(
+      from,
+      stores[index + 1]!,
+      layoutOf(config, from.name as TierName)?.offloadFilter,
+      options,
+    )
     from.pool.setObserver({ registered: (_ids, hashes) => queue.offer(hashes) })
     return queue
   })
@@ -336,7 +408,8 @@ function configuredTiers(config: ResolvedConfig) {
 }
 
 function refuseSharding(config: ResolvedConfig): void {
-  for (const [name, layout] of configuredTiers(config)) if (layout.logical !== undefined) throw new ShardingUnavailableError(`${name}Layout`)
+  for (const [name, layout] of configuredTiers(config))
+    if (layout.logical !== undefined) throw new ShardingUnavailableError(`${name}Layout`)
 }
 
 type Absent<T extends TierName> = Exclude<TierName, T>

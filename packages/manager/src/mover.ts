@@ -54,7 +54,13 @@ export class Mover {
    * Copies `source` into `target` and registers what arrived whole. Consumes `target`; `source` stays the caller's.
    * Rejects with the error of the copy, `DeadlineError` or the signal's reason; then nothing is registered.
    */
-  async move(from: TierStore, source: ImmutableBlocks, to: TierStore, target: MutableBlocks, wait: WaitOptions = {}): Promise<Arrival> {
+  async move(
+    from: TierStore,
+    source: ImmutableBlocks,
+    to: TierStore,
+    target: MutableBlocks,
+    wait: WaitOptions = {},
+  ): Promise<Arrival> {
     const release = to.inFlight.claim(source.hashes)
     const held = source.retain()
     const work = this.#track(this.#commit(from, held, to, target)).finally(() => {
@@ -66,14 +72,29 @@ export class Mover {
   }
 
   /** Copies verified bytes of `source` into unnamed blocks (staging). Returns how many blocks, from the first on, are sound. */
-  async fetch(from: TierStore, source: ImmutableBlocks, to: TierStore, target: MutableBlocks, wait: WaitOptions = {}): Promise<number> {
+  async fetch(
+    from: TierStore,
+    source: ImmutableBlocks,
+    to: TierStore,
+    target: MutableBlocks,
+    wait: WaitOptions = {},
+  ): Promise<number> {
     const held = source.retain()
-    const work = this.#track(this.#copyVerified(from, held.ids, held.hashes, to, target.ids)).finally(() => held.release())
+    const work = this.#track(this.#copyVerified(from, held.ids, held.hashes, to, target.ids)).finally(() =>
+      held.release(),
+    )
     return this.#patiently(work, `Reading ${source.count} blocks from ${from.name}`, wait)
   }
 
   /** Registers staged blocks in `to`: the second half of a move through staging. Consumes `target`. */
-  async land(staging: TierStore, staged: MutableBlocks, hashes: BlockHashes, to: TierStore, target: MutableBlocks, wait: WaitOptions = {}): Promise<Arrival> {
+  async land(
+    staging: TierStore,
+    staged: MutableBlocks,
+    hashes: BlockHashes,
+    to: TierStore,
+    target: MutableBlocks,
+    wait: WaitOptions = {},
+  ): Promise<Arrival> {
     const release = to.inFlight.claim(hashes)
     const work = this.#track(this.#commitFrom(staging, staged.ids, hashes, to, target)).finally(() => {
       target.release()
@@ -89,7 +110,8 @@ export class Mover {
     this.#options.logger.warn(`${ids.length} damaged block(s) in the ${tier.name} tier were taken out of use.`)
     tier.pool.discard(ids, { reason: 'discarded', quarantine: true })
     this.#options.events.emit({ type: 'corrupt', tier: tier.name, hashes })
-    if (tier.slots !== undefined) void this.#track(tier.slots.invalidate(ids)).catch((error) => this.reportFailure(tier, error))
+    if (tier.slots !== undefined)
+      void this.#track(tier.slots.invalidate(ids)).catch((error) => this.reportFailure(tier, error))
   }
 
   /** Remembers that a tier failed; it goes on being tried. */
@@ -119,12 +141,24 @@ export class Mover {
     return this.#register(from, source.ids, source.hashes.subarray(0, sound), to, target)
   }
 
-  async #commitFrom(from: TierStore, ids: Uint32Array, hashes: BlockHashes, to: TierStore, target: MutableBlocks): Promise<Arrival> {
+  async #commitFrom(
+    from: TierStore,
+    ids: Uint32Array,
+    hashes: BlockHashes,
+    to: TierStore,
+    target: MutableBlocks,
+  ): Promise<Arrival> {
     const sound = await this.#prepareAndCopy(from, ids, hashes, to, target.ids)
     return this.#register(from, ids, hashes.subarray(0, sound), to, target)
   }
 
-  async #prepareAndCopy(from: TierStore, ids: Uint32Array, hashes: BlockHashes, to: TierStore, targetIds: Uint32Array): Promise<number> {
+  async #prepareAndCopy(
+    from: TierStore,
+    ids: Uint32Array,
+    hashes: BlockHashes,
+    to: TierStore,
+    targetIds: Uint32Array,
+  ): Promise<number> {
     try {
       if (to.slots !== undefined) {
         await to.slots.reserve(targetIds)
@@ -138,7 +172,13 @@ export class Mover {
   }
 
   /** Record, then name: after a crash a slot either has its whole record or is free. */
-  async #register(from: TierStore, ids: Uint32Array, hashes: BlockHashes, to: TierStore, target: MutableBlocks): Promise<Arrival> {
+  async #register(
+    from: TierStore,
+    ids: Uint32Array,
+    hashes: BlockHashes,
+    to: TierStore,
+    target: MutableBlocks,
+  ): Promise<Arrival> {
     const [arrived, lost] = target.split(hashes.count)
     lost.release()
     try {
@@ -161,7 +201,13 @@ export class Mover {
    * to be copied, so that a block is known by what its first tier held. Brought up from host to device, a known block is summed
    * after it arrived. Returns how many blocks, from the first on, are sound.
    */
-  async #copyVerified(from: TierStore, ids: Uint32Array, hashes: BlockHashes, to: TierStore, targetIds: Uint32Array): Promise<number> {
+  async #copyVerified(
+    from: TierStore,
+    ids: Uint32Array,
+    hashes: BlockHashes,
+    to: TierStore,
+    targetIds: Uint32Array,
+  ): Promise<number> {
     const sources = ids.subarray(0, targetIds.length)
     const { runs, bytes } = planCopy({ from: from.layout, fromIds: sources, to: to.layout, toIds: targetIds })
     const started = performance.now()
@@ -176,7 +222,8 @@ export class Mover {
     await this.#options.runtime.submit({ runs, sums: { pieces, into: sums, when } })
     this.#count(from, to, bytes, started)
     const sound = this.#verify(from, sources, hashes, sums)
-    if (to.name === 'staging') for (let index = 0; index < sound; index++) to.recordChecksum(targetIds[index]!, sums[index]!)
+    if (to.name === 'staging')
+      for (let index = 0; index < sound; index++) to.recordChecksum(targetIds[index]!, sums[index]!)
     return sound
   }
 
@@ -215,7 +262,12 @@ export class Mover {
       return await within(work, what, { signal: wait.signal, deadlineMs })
     } catch (error) {
       let settled = false
-      work.then((late) => typeof late === 'number' || late.blocks.release(), () => {}).finally(() => (settled = true))
+      work
+        .then(
+          (late) => typeof late === 'number' || late.blocks.release(),
+          () => {},
+        )
+        .finally(() => (settled = true))
       await Promise.resolve()
       if (!settled) counters.abandoned++
       throw error

@@ -1,4 +1,4 @@
-import { type BlockHashes, type Logger, type OffloadFilter, type TierName } from '@kvbm/core'
+import type { BlockHashes, Logger, OffloadFilter, TierName } from '@kvbm/core'
 import type { ImmutableBlocks } from '@kvbm/pool'
 import type { Counters, DropReason } from './counters.js'
 import { dropReason, type Mover } from './mover.js'
@@ -151,9 +151,24 @@ interface OffloadRunOptions {
  * Copies the blocks of one run that `to` lacks. Never waits for a free block: what has no place is dropped and counted.
  * Rejects only when a caller's patience or a copy failed; drops are counted either way.
  */
-export async function offloadRun({ from, source, to, mover, counters, batchMax, wait }: OffloadRunOptions): Promise<OffloadReport> {
+export async function offloadRun({
+  from,
+  source,
+  to,
+  mover,
+  counters,
+  batchMax,
+  wait,
+}: OffloadRunOptions): Promise<OffloadReport> {
   const edge = { from: from.name as TierName, to: to.name as TierName }
-  const report = { to: edge.to, offered: source.count, copied: 0, present: 0, dropped: {} as Partial<Record<DropReason, number>>, bytes: 0 }
+  const report = {
+    to: edge.to,
+    offered: source.count,
+    copied: 0,
+    present: 0,
+    dropped: {} as Partial<Record<DropReason, number>>,
+    bytes: 0,
+  }
   const drop = (reason: DropReason, count: number): void => {
     if (count === 0) return
     report.dropped[reason] = (report.dropped[reason] ?? 0) + count
@@ -200,7 +215,15 @@ interface MoveSome {
   readonly wait: WaitOptions
 }
 
-async function moveSome({ from, source, to, mover, at, count, wait }: MoveSome): Promise<{ copied: number; full: number; corrupt: number; bytes: number }> {
+async function moveSome({
+  from,
+  source,
+  to,
+  mover,
+  at,
+  count,
+  wait,
+}: MoveSome): Promise<{ copied: number; full: number; corrupt: number; bytes: number }> {
   const target = to.allocateUpTo(count)
   const granted = target.count
   if (granted === 0) return { copied: 0, full: count, corrupt: 0, bytes: 0 }

@@ -92,7 +92,12 @@ export class Onboarder {
     return parts
   }
 
-  async #copy(from: TierStore, source: ImmutableBlocks, to: TierStore, wait: WaitOptions): Promise<ImmutableBlocks | undefined> {
+  async #copy(
+    from: TierStore,
+    source: ImmutableBlocks,
+    to: TierStore,
+    wait: WaitOptions,
+  ): Promise<ImmutableBlocks | undefined> {
     if (!from.onDisk || to.name !== 'device') return this.#direct(from, source, to, wait)
     const host = this.#options.tiers.get('host')
     const viaHost = host === undefined ? undefined : await this.#direct(from, source, host, wait)
@@ -108,7 +113,12 @@ export class Onboarder {
   }
 
   /** One move, of as many blocks as the target can give without waiting. */
-  async #direct(from: TierStore, source: ImmutableBlocks, to: TierStore, wait: WaitOptions): Promise<ImmutableBlocks | undefined> {
+  async #direct(
+    from: TierStore,
+    source: ImmutableBlocks,
+    to: TierStore,
+    wait: WaitOptions,
+  ): Promise<ImmutableBlocks | undefined> {
     const idle = missingPrefix(source.hashes, to).count
     const target = to.allocateUpTo(idle)
     if (target.count === 0) return undefined
@@ -121,7 +131,12 @@ export class Onboarder {
   }
 
   /** Disk → staging → target, for as many blocks as staging holds. */
-  async #staged(from: TierStore, source: ImmutableBlocks, to: TierStore, wait: WaitOptions): Promise<ImmutableBlocks | undefined> {
+  async #staged(
+    from: TierStore,
+    source: ImmutableBlocks,
+    to: TierStore,
+    wait: WaitOptions,
+  ): Promise<ImmutableBlocks | undefined> {
     const { staging, mover } = this.#options
     const count = Math.min(missingPrefix(source.hashes, to).count, staging.blocksMax)
     if (count === 0) return undefined

@@ -1,3 +1,4 @@
+import { modelFingerprint, type ResolvedConfig, type ResolvedLayout } from '@kvbm/config'
 import {
   type AllocatorSpec,
   type BlockShape,
@@ -11,10 +12,15 @@ import {
   type StorageAllocator,
   type TierName,
 } from '@kvbm/core'
-import { modelFingerprint, type ResolvedConfig, type ResolvedLayout } from '@kvbm/config'
 import { createLayout, layoutStorageBytes } from '@kvbm/layout'
 import { BlockPool } from '@kvbm/pool'
-import { createAllocator, DiskAllocator, type NativeTransferRuntime, type SlotFile, SystemAllocator } from '@kvbm/storage'
+import {
+  createAllocator,
+  DiskAllocator,
+  type NativeTransferRuntime,
+  type SlotFile,
+  SystemAllocator,
+} from '@kvbm/storage'
 import { restorable } from './restorable.js'
 import type { ManagerSettings } from './settings.js'
 import { TierStore } from './tier.js'
@@ -40,27 +46,73 @@ export async function openStaging({ shape, runtime, settings, owned }: OpenTierO
   const numBlocks = Math.max(1, Math.floor(settings.stagingBytes / blockBytes(shape)))
   const pool = owned.use(new BlockPool({ numBlocks, pageSize: shape.pageSize, leaks: 'off' }))
   const type: LayoutType = 'fully-contiguous'
-  const storages = await allocateAll(new SystemAllocator({ runtime }), 'staging', layoutStorageBytes({ type, shape, numBlocks }), owned, true)
-  return new TierStore({ name: 'staging', shape, pool, storages, layout: createLayout({ type, shape, numBlocks, storages }) })
+  const storages = await allocateAll(
+    new SystemAllocator({ runtime }),
+    'staging',
+    layoutStorageBytes({ type, shape, numBlocks }),
+    owned,
+    true,
+  )
+  return new TierStore({
+    name: 'staging',
+    shape,
+    pool,
+    storages,
+    layout: createLayout({ type, shape, numBlocks, storages }),
+  })
 }
 
 function newPool(tier: TierName, layout: ResolvedLayout, { config, events }: OpenTierOptions): BlockPool {
   const { pageSize, hashAlgorithm } = config.model
-  return new BlockPool({ numBlocks: layout.numBlocks, pageSize, hashAlgorithm, tier, duplicates: layout.duplicates, eventManager: events })
+  return new BlockPool({
+    numBlocks: layout.numBlocks,
+    pageSize,
+    hashAlgorithm,
+    tier,
+    duplicates: layout.duplicates,
+    eventManager: events,
+  })
 }
 
-async function openMemoryTier(name: TierName, layout: ResolvedLayout, pool: BlockPool, options: OpenTierOptions): Promise<TierStore> {
+async function openMemoryTier(
+  name: TierName,
+  layout: ResolvedLayout,
+  pool: BlockPool,
+  options: OpenTierOptions,
+): Promise<TierStore> {
   const { shape, settings, owned } = options
   const geometry = { type: layout.layoutType, shape, numBlocks: layout.numBlocks, alignment: layout.alignment }
-  const storages = layout.storage ?? (await allocateAll(memoryAllocator(layout, options.runtime), name, layoutStorageBytes(geometry), owned, isPaged(layout)))
-  return new TierStore({ name, shape, pool, storages, layout: createLayout({ ...geometry, storages }), poison: settings.poison })
+  const storages =
+    layout.storage ??
+    (await allocateAll(
+      memoryAllocator(layout, options.runtime),
+      name,
+      layoutStorageBytes(geometry),
+      owned,
+      isPaged(layout),
+    ))
+  return new TierStore({
+    name,
+    shape,
+    pool,
+    storages,
+    layout: createLayout({ ...geometry, storages }),
+    poison: settings.poison,
+  })
 }
 
 async function openDiskTier(layout: ResolvedLayout, pool: BlockPool, options: OpenTierOptions): Promise<TierStore> {
   const { config, shape, owned } = options
   const slots = owned.use(await openSlots(layout, options))
-  const stride = slots.slotStride === blockBytes(shape) ? 1 : slots.slotStride - blockBytes(shape) < 4096 ? 4096 : slots.slotStride
-  const disk = createLayout({ type: 'fully-contiguous', shape, numBlocks: layout.numBlocks, storages: [slots.storage], alignment: stride })
+  const stride =
+    slots.slotStride === blockBytes(shape) ? 1 : slots.slotStride - blockBytes(shape) < 4096 ? 4096 : slots.slotStride
+  const disk = createLayout({
+    type: 'fully-contiguous',
+    shape,
+    numBlocks: layout.numBlocks,
+    storages: [slots.storage],
+    alignment: stride,
+  })
   const tier = new TierStore({ name: 'disk', shape, pool, storages: [slots.storage], layout: disk, slots })
   const found = restorable(slots.recovered)
   pool.restore({ ids: found.slots, hashes: found.hashes, parents: found.parents, positions: found.positions })
@@ -72,12 +124,18 @@ async function openDiskTier(layout: ResolvedLayout, pool: BlockPool, options: Op
 async function openSlots(layout: ResolvedLayout, { config, shape, runtime }: OpenTierOptions): Promise<SlotFile> {
   const allocator = diskAllocator(layout.allocator, runtime)
   const { logger } = config.runtime
-  return allocator.openSlots({ fingerprint: modelFingerprint(config.model), numSlots: layout.numBlocks, slotBytes: blockBytes(shape), logger })
+  return allocator.openSlots({
+    fingerprint: modelFingerprint(config.model),
+    numSlots: layout.numBlocks,
+    slotBytes: blockBytes(shape),
+    logger,
+  })
 }
 
 function diskAllocator(allocator: ResolvedLayout['allocator'], runtime: NativeTransferRuntime): DiskAllocator {
   if (allocator instanceof DiskAllocator) return allocator
-  if (allocator !== undefined && isSpec(allocator) && allocator.kind === 'disk') return new DiskAllocator(allocator.path, { runtime })
+  if (allocator !== undefined && isSpec(allocator) && allocator.kind === 'disk')
+    return new DiskAllocator(allocator.path, { runtime })
   throw invalidArgument('diskLayout.allocator', 'a DiskAllocator or { kind: "disk", path }', allocator)
 }
 
@@ -95,10 +153,18 @@ function isPaged(layout: ResolvedLayout): boolean {
   return layoutKind(layout.layoutType) === 'paged'
 }
 
-async function allocateAll(allocator: StorageAllocator, label: string, sizes: readonly number[], owned: DisposeStack, lazy: boolean): Promise<Storage[]> {
+async function allocateAll(
+  allocator: StorageAllocator,
+  label: string,
+  sizes: readonly number[],
+  owned: DisposeStack,
+  lazy: boolean,
+): Promise<Storage[]> {
   const storages: Storage[] = []
   for (const [index, sizeBytes] of sizes.entries()) {
-    storages.push(owned.use(await allocator.allocate({ sizeBytes, lazy, label: sizes.length === 1 ? label : `${label}-${index}` })))
+    storages.push(
+      owned.use(await allocator.allocate({ sizeBytes, lazy, label: sizes.length === 1 ? label : `${label}-${index}` })),
+    )
   }
   return storages
 }

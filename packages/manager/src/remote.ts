@@ -1,5 +1,5 @@
-import { type Logger, NixlUnavailableError } from '@kvbm/core'
 import type { ResolvedConfig } from '@kvbm/config'
+import { type Logger, NixlUnavailableError } from '@kvbm/core'
 
 /** What became of remote transfer. */
 export interface RemoteStatus {
@@ -16,7 +16,8 @@ export async function openRemote({ nixl, logger }: ResolvedConfig['runtime']): P
   if (nixl.mode === 'disabled') return { state: 'off', reason: 'disabled in the configuration' }
   if (nixl.mode === 'with-agent' && nixl.agent !== undefined) return { state: 'ok', reason: '', agent: nixl.agent.name }
   const reason = await whyUnavailable()
-  if (nixl.required === true) throw new NixlUnavailableError(`NIXL is required but ${reason} Install it, or drop { required: true }.`)
+  if (nixl.required === true)
+    throw new NixlUnavailableError(`NIXL is required but ${reason} Install it, or drop { required: true }.`)
   if (nixl.explicit) report(logger, reason)
   return { state: 'off', reason }
 }
@@ -27,7 +28,8 @@ async function whyUnavailable(): Promise<string> {
     await createAgent('probe')
     return 'not used.'
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND') return 'the package @kvbm/nixl is not installed.'
+    if (error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND')
+      return 'the package @kvbm/nixl is not installed.'
     return error instanceof Error ? error.message : String(error)
   }
 }

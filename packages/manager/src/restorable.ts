@@ -9,7 +9,9 @@ export function restorable(records: SlotRecords): SlotRecords {
   const seen = new Set<string>()
   const kept: number[] = []
   for (let row = records.count - 1; row >= 0; row--) {
-    const key = String.fromCharCode(...new Uint16Array(records.hashes.slice(row * WORDS_PER_HASH, (row + 1) * WORDS_PER_HASH).buffer))
+    const key = String.fromCharCode(
+      ...new Uint16Array(records.hashes.slice(row * WORDS_PER_HASH, (row + 1) * WORDS_PER_HASH).buffer),
+    )
     if (seen.has(key)) continue
     seen.add(key)
     kept.push(row)

@@ -72,13 +72,25 @@ export function tierStatus(tier: TierStore): TierStatus {
 /** Counters of the edges, beside the queues that feed them. */
 export function edgeStatuses(
   counters: Counters,
-  queues: readonly { readonly edge: { readonly from: TierName; readonly to: TierName }; readonly queued: number; readonly running: number }[],
+  queues: readonly {
+    readonly edge: { readonly from: TierName; readonly to: TierName }
+    readonly queued: number
+    readonly running: number
+  }[],
 ): Partial<Record<Edge, EdgeStatus>> {
   const result: Partial<Record<Edge, EdgeStatus>> = {}
   for (const { edge } of queues) counters.edge(edge.from, edge.to)
   for (const [name, { blocks, bytes, transfers, seconds, drops }] of counters.edges) {
     const queue = queues.find(({ edge }) => `${edge.from}-${edge.to}` === name)
-    result[name] = { blocks, bytes, transfers, seconds, queued: queue?.queued ?? 0, running: queue?.running ?? 0, drops: { ...drops } }
+    result[name] = {
+      blocks,
+      bytes,
+      transfers,
+      seconds,
+      queued: queue?.queued ?? 0,
+      running: queue?.running ?? 0,
+      drops: { ...drops },
+    }
   }
   return result
 }

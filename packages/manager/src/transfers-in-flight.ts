@@ -8,7 +8,14 @@ function keyOf(hashes: BlockHashes, index: number): string {
   const at = index * WORDS_PER_HASH
   const [a, b, c, d] = [w[at]!, w[at + 1]!, w[at + 2]!, w[at + 3]!]
   return String.fromCharCode(
-    a & FIRST_OF_PAIR, a >>> 16, b & FIRST_OF_PAIR, b >>> 16, c & FIRST_OF_PAIR, c >>> 16, d & FIRST_OF_PAIR, d >>> 16,
+    a & FIRST_OF_PAIR,
+    a >>> 16,
+    b & FIRST_OF_PAIR,
+    b >>> 16,
+    c & FIRST_OF_PAIR,
+    c >>> 16,
+    d & FIRST_OF_PAIR,
+    d >>> 16,
   )
 }
 

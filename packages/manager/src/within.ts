@@ -19,7 +19,8 @@ export async function within<T>(work: Promise<T>, what: string, { signal, deadli
   const refusal = new Promise<never>((_, reject) => {
     const onAbort = (): void => reject(signal?.reason)
     signal?.addEventListener('abort', onAbort, { once: true })
-    const timer = deadlineMs === undefined ? undefined : setTimeout(() => reject(new DeadlineError(what, deadlineMs)), deadlineMs)
+    const timer =
+      deadlineMs === undefined ? undefined : setTimeout(() => reject(new DeadlineError(what, deadlineMs)), deadlineMs)
     giveUp = () => {
       signal?.removeEventListener('abort', onAbort)
       clearTimeout(timer)

@@ -15,7 +15,12 @@ test('close is idempotent, two callers share it, and everything after it is refu
 
 test('close with copies in flight waits for them and drops what is queued', async () => {
   using dir = temporaryDirectory()
-  const manager = await openManager({ device: 64, host: 64, disk: { numBlocks: 64, path: dir.path }, settings: { transferBatchMax: 2, offloadConcurrency: 1 } })
+  const manager = await openManager({
+    device: 64,
+    host: 64,
+    disk: { numBlocks: 64, path: dir.path },
+    settings: { transferBatchMax: 2, offloadConcurrency: 1 },
+  })
   const { kept } = await compute(manager, 64)
   await Promise.resolve()
   kept.release()
@@ -37,7 +42,9 @@ test('a view is empty after close, so nothing dangles', async () => {
 
 test('aborting the signal of the configuration closes the manager', async () => {
   const controller = new AbortController()
-  const manager = await openManager({ more: { hostLayout: { numBlocks: 4 }, runtime: { workerId: 0, signal: controller.signal } } })
+  const manager = await openManager({
+    more: { hostLayout: { numBlocks: 4 }, runtime: { workerId: 0, signal: controller.signal } },
+  })
   controller.abort()
   await manager.close()
   expect(manager.status().state).toBe('closed')
@@ -46,9 +53,17 @@ test('aborting the signal of the configuration closes the manager', async () => 
 test('create gives back everything when a later part fails: the directory can be opened again', async () => {
   using dir = temporaryDirectory()
   const diskLayout = { numBlocks: 4, allocator: { kind: 'disk', path: dir.path } } as const
-  const failing = { model: MODEL, deviceLayout: { numBlocks: 4, allocator: { kind: 'device', device: 'cuda:7' } }, diskLayout } as const
+  const failing = {
+    model: MODEL,
+    deviceLayout: { numBlocks: 4, allocator: { kind: 'device', device: 'cuda:7' } },
+    diskLayout,
+  } as const
   await expect(KvBlockManager.create(failing)).rejects.toMatchObject({ code: 'KVBM_DEVICE_UNAVAILABLE' })
-  const required = { model: MODEL, diskLayout, runtime: { workerId: 0, nixl: { mode: 'enabled', required: true, explicit: true } } } as const
+  const required = {
+    model: MODEL,
+    diskLayout,
+    runtime: { workerId: 0, nixl: { mode: 'enabled', required: true, explicit: true } },
+  } as const
   await expect(KvBlockManager.create(required as never)).rejects.toMatchObject({ code: 'KVBM_NIXL_UNAVAILABLE' })
   await using manager = await KvBlockManager.create({ model: MODEL, diskLayout })
   expect(manager.tiers).toEqual(['disk'])

@@ -41,7 +41,12 @@ test('events can be read as an async iterable that ends with its signal and with
 
 test('a listener that throws harms nobody', async () => {
   const complaints: string[] = []
-  const logger = { debug: () => {}, info: () => {}, warn: () => {}, error: (message: string) => complaints.push(message) }
+  const logger = {
+    debug: () => {},
+    info: () => {},
+    warn: () => {},
+    error: (message: string) => complaints.push(message),
+  }
   await using manager = await openManager({ more: { hostLayout: { numBlocks: 4 }, runtime: { workerId: 0, logger } } })
   manager.onEvent(() => {
     throw new Error('boom')
@@ -53,7 +58,14 @@ test('a listener that throws harms nobody', async () => {
 
 test('two managers on one registry are told apart by worker_id, and leave with close', async () => {
   const registry = new Registry()
-  const open = (workerId: number) => openManager({ more: { deviceLayout: { numBlocks: 4 }, hostLayout: { numBlocks: 4 }, runtime: { workerId, metricsRegistry: registry } } })
+  const open = (workerId: number) =>
+    openManager({
+      more: {
+        deviceLayout: { numBlocks: 4 },
+        hostLayout: { numBlocks: 4 },
+        runtime: { workerId, metricsRegistry: registry },
+      },
+    })
   const one = await open(1)
   await using two = await open(2)
   const { kept } = await compute(one, 3)
@@ -73,7 +85,10 @@ test('status is plain JSON and says what each tier holds', async () => {
   await using manager = await openManager({ host: 4 })
   const { kept } = await compute(manager, 3)
   const status = JSON.parse(JSON.stringify(manager.status()))
-  expect(status.tiers.host).toMatchObject({ state: 'ok', blocks: { total: 4, free: 1, held: 3, inactive: 0, quarantined: 0 } })
+  expect(status.tiers.host).toMatchObject({
+    state: 'ok',
+    blocks: { total: 4, free: 1, held: 3, inactive: 0, quarantined: 0 },
+  })
   expect(status.settings.transferDeadlineMs).toBe(30_000)
   kept.release()
 })

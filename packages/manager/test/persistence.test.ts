@@ -1,4 +1,4 @@
-import { appendFileSync, openSync, readdirSync, readFileSync, statSync, writeSync, closeSync } from 'node:fs'
+import { appendFileSync, closeSync, openSync, readdirSync, readFileSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { BLOCK_BYTES, compute, MODEL, openManager, temporaryDirectory } from './world.js'
@@ -16,7 +16,9 @@ test('blocks on disk are found and right after reopening', async () => {
   using lease = after.match(hashes)
   expect(lease.byTier).toEqual({ device: 0, host: 0, disk: 6 })
   using resident = await after.onboard(lease)
-  expect(Buffer.concat(await Promise.all(resident.runs.map((run) => after.read(run.blocks))))).toEqual(Buffer.from(bytes))
+  expect(Buffer.concat(await Promise.all(resident.runs.map((run) => after.read(run.blocks))))).toEqual(
+    Buffer.from(bytes),
+  )
 })
 
 test('a smaller disk tier keeps what fits, a larger one keeps all', async () => {
@@ -92,7 +94,9 @@ test('a flipped bit on disk is a miss: counted, quarantined, announced, never se
   expect(lease.count).toBe(4)
   using resident = await after.onboard(lease)
   expect(resident.count).toBe(2)
-  expect(Buffer.concat(await Promise.all(resident.runs.map((run) => after.read(run.blocks))))).toEqual(Buffer.from(bytes.subarray(0, 2 * BLOCK_BYTES)))
+  expect(Buffer.concat(await Promise.all(resident.runs.map((run) => after.read(run.blocks))))).toEqual(
+    Buffer.from(bytes.subarray(0, 2 * BLOCK_BYTES)),
+  )
   expect(after.status().corrupt.disk).toBe(1)
   expect(events).toContain('corrupt')
   lease.release()
@@ -113,5 +117,7 @@ test('garbage appended to or beside the files is not served', async () => {
   await using after = await openManager({ host: 8, disk })
   using lease = after.match(hashes)
   using resident = await after.onboard(lease)
-  expect(Buffer.concat(await Promise.all(resident.runs.map((run) => after.read(run.blocks))))).toEqual(Buffer.from(bytes))
+  expect(Buffer.concat(await Promise.all(resident.runs.map((run) => after.read(run.blocks))))).toEqual(
+    Buffer.from(bytes),
+  )
 })

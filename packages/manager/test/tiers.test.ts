@@ -48,7 +48,9 @@ test('registered blocks are copied down the tiers by themselves', async () => {
 
 test('a filter decides what goes down, and what it refuses is counted', async () => {
   const offloadFilter = { shouldOffload: (_hashes: unknown, index: number) => index % 2 === 0 }
-  await using manager = await openManager({ more: { deviceLayout: { numBlocks: 8, offloadFilter }, hostLayout: { numBlocks: 8 } } })
+  await using manager = await openManager({
+    more: { deviceLayout: { numBlocks: 8, offloadFilter }, hostLayout: { numBlocks: 8 } },
+  })
   const { hashes, kept } = await compute(manager, 4)
   await manager.settled()
   expect([...manager.host.scan(hashes)]).toEqual([1, 0, 1, 0])
@@ -59,9 +61,20 @@ test('a filter decides what goes down, and what it refuses is counted', async ()
 test('offload on demand reports what it copied and what was there (cases 78, 82)', async () => {
   using dir = temporaryDirectory()
   const offloadFilter = { shouldOffload: () => false }
-  await using manager = await openManager({ more: { hostLayout: { numBlocks: 8, offloadFilter }, diskLayout: { numBlocks: 8, allocator: { kind: 'disk', path: dir.path } } } })
+  await using manager = await openManager({
+    more: {
+      hostLayout: { numBlocks: 8, offloadFilter },
+      diskLayout: { numBlocks: 8, allocator: { kind: 'disk', path: dir.path } },
+    },
+  })
   const { kept } = await compute(manager, 4)
-  expect(await manager.offload(kept, { to: 'disk' })).toMatchObject({ to: 'disk', offered: 4, copied: 4, present: 0, bytes: 4 * BLOCK_BYTES })
+  expect(await manager.offload(kept, { to: 'disk' })).toMatchObject({
+    to: 'disk',
+    offered: 4,
+    copied: 4,
+    present: 0,
+    bytes: 4 * BLOCK_BYTES,
+  })
   expect(await manager.offload(kept)).toMatchObject({ copied: 0, present: 4 })
   kept.release()
 })
@@ -88,7 +101,12 @@ test('evicted from above, a prompt comes back from the tier below (case 82)', as
 
 test('from disk to device without room in the host tier the blocks pass through staging', async () => {
   using dir = temporaryDirectory()
-  await using manager = await openManager({ device: 4, host: 4, disk: { numBlocks: 32, path: dir.path }, settings: { stagingBytes: 3 * BLOCK_BYTES } })
+  await using manager = await openManager({
+    device: 4,
+    host: 4,
+    disk: { numBlocks: 32, path: dir.path },
+    settings: { stagingBytes: 3 * BLOCK_BYTES },
+  })
   const first = await compute(manager, 4, 1)
   first.kept.release()
   await manager.settled()
@@ -102,7 +120,9 @@ test('from disk to device without room in the host tier the blocks pass through 
   using resident = await manager.onboard(lease)
   expect(resident.byTier.device).toBe(4)
   expect(manager.host.scan(first.hashes)).toEqual(new Uint8Array(4))
-  expect(Buffer.concat(await Promise.all(resident.runs.map((run) => manager.read(run.blocks))))).toEqual(Buffer.from(first.bytes))
+  expect(Buffer.concat(await Promise.all(resident.runs.map((run) => manager.read(run.blocks))))).toEqual(
+    Buffer.from(first.bytes),
+  )
 })
 
 test('a full target gives the shorter prefix (case 83)', async () => {
@@ -122,7 +142,9 @@ test('a full target gives the shorter prefix (case 83)', async () => {
 
 test('no free place below is a counted drop, and a later try succeeds (case 80)', async () => {
   const offloadFilter = { shouldOffload: () => false }
-  await using manager = await openManager({ more: { deviceLayout: { numBlocks: 8, offloadFilter }, hostLayout: { numBlocks: 2 } } })
+  await using manager = await openManager({
+    more: { deviceLayout: { numBlocks: 8, offloadFilter }, hostLayout: { numBlocks: 2 } },
+  })
   const held = manager.host.allocate(2)
   const { kept } = await compute(manager, 2)
   expect(await manager.offload(kept)).toMatchObject({ copied: 0, dropped: { 'target-full': 2 } })
@@ -150,7 +172,10 @@ test('two callers that want the same block share one copy', async () => {
 
 test('a disk-only manager writes, names and reads through staging', async () => {
   using dir = temporaryDirectory()
-  await using manager = await openManager({ disk: { numBlocks: 8, path: dir.path }, settings: { stagingBytes: 2 * BLOCK_BYTES } })
+  await using manager = await openManager({
+    disk: { numBlocks: 8, path: dir.path },
+    settings: { stagingBytes: 2 * BLOCK_BYTES },
+  })
   const { hashes, bytes, kept } = await compute(manager, 5)
   expect(await manager.read(kept)).toEqual(bytes)
   kept.release()
@@ -162,7 +187,12 @@ test('every layout holds the same bytes, in every tier that takes it (case 90)',
   using dir = temporaryDirectory()
   const separate = { kind: 'layer-separate', outerContiguous: true } as const
   const blockwise = { kind: 'layer-separate', outerContiguous: false } as const
-  for (const [index, [deviceType, hostType]] of [['fully-contiguous', 'paged'], [separate, blockwise], [blockwise, 'fully-contiguous'], ['paged', separate]].entries()) {
+  for (const [index, [deviceType, hostType]] of [
+    ['fully-contiguous', 'paged'],
+    [separate, blockwise],
+    [blockwise, 'fully-contiguous'],
+    ['paged', separate],
+  ].entries()) {
     const path = `${dir.path}/${index}`
     await using manager = await openManager({
       more: {
@@ -180,7 +210,9 @@ test('every layout holds the same bytes, in every tier that takes it (case 90)',
     using lease = manager.match(first.hashes)
     expect(lease.byTier.disk).toBe(4)
     using resident = await manager.onboard(lease)
-    expect(Buffer.concat(await Promise.all(resident.runs.map((run) => manager.read(run.blocks))))).toEqual(Buffer.from(first.bytes))
+    expect(Buffer.concat(await Promise.all(resident.runs.map((run) => manager.read(run.blocks))))).toEqual(
+      Buffer.from(first.bytes),
+    )
     using below = manager.disk.match(first.hashes)
     expect(await manager.read(below)).toEqual(content(4, 1))
   }

@@ -25,7 +25,9 @@ export async function openManager({ device, host, disk, more = {}, settings }: T
     model: MODEL,
     ...(device === undefined ? {} : { deviceLayout: { numBlocks: device } }),
     ...(host === undefined ? {} : { hostLayout: { numBlocks: host } }),
-    ...(disk === undefined ? {} : { diskLayout: { numBlocks: disk.numBlocks, allocator: { kind: 'disk' as const, path: disk.path } } }),
+    ...(disk === undefined
+      ? {}
+      : { diskLayout: { numBlocks: disk.numBlocks, allocator: { kind: 'disk' as const, path: disk.path } } }),
     ...more,
   }
   return (await KvBlockManager.create(config, settings)) as Manager
@@ -38,7 +40,10 @@ export function prompt(count: number, first = 1): Uint32Array {
 
 /** Bytes that depend on the block's position and `seed`. */
 export function content(count: number, seed = 1): Uint8Array {
-  return Uint8Array.from({ length: count * BLOCK_BYTES }, (_, index) => (index * 31 + Math.floor(index / BLOCK_BYTES) * 7 + seed * 13) & 0xff)
+  return Uint8Array.from(
+    { length: count * BLOCK_BYTES },
+    (_, index) => (index * 31 + Math.floor(index / BLOCK_BYTES) * 7 + seed * 13) & 0xff,
+  )
 }
 
 /** Computes a prompt into the first tier: allocate, write, register. */
