@@ -38,8 +38,7 @@ onEachBinding((makeBinding) => {
     await using world = await withLongJob(makeBinding)
     const controller = new AbortController()
     const running = world.runtime.submit(world.longJob, { signal: controller.signal })
-    // The file's first bytes are there: the job has begun.
-    while (statSync(world.path).size === 0) await new Promise(setImmediate)
+    await world.begun()
     controller.abort()
     await running
     expect(statSync(world.path).size).toBe(LONG_BYTES)
@@ -49,6 +48,7 @@ onEachBinding((makeBinding) => {
     await using world = await withLongJob(makeBinding)
     const running = world.runtime.submit(world.longJob)
     const queued = world.runtime.submit(world.longJob)
+    await world.begun()
     const closed = world.runtime.close()
     await expect(queued).rejects.toSatisfy((error) => KvbmError.is(error, 'KVBM_CLOSED'))
     await running
@@ -118,6 +118,10 @@ async function withLongJob(makeBinding: () => NativeTransferRuntime['binding'], 
     runtime,
     path,
     longJob: { runs: Float64Array.of(memory.regionId, 0, file.id, 0, LONG_BYTES) },
+    /** The file's first bytes are there. */
+    async begun() {
+      while (statSync(path).size === 0) await new Promise(setImmediate)
+    },
     async [Symbol.asyncDispose]() {
       await runtime.close()
       await memory.close()

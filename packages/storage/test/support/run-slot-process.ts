@@ -27,33 +27,44 @@ export async function bundleSlotProcess(directory: string): Promise<string> {
 
 const REQUIRE =
   "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);"
+/** What the tests of this process load, too: beside the bundle there is none. */
+const ADDON =
+  process.env.KVBM_NATIVE_PATH || fileURLToPath(new URL('../../../../native/build/Release/kvbm.node', import.meta.url))
 
 /** A process of its own, and the lines that it has said. */
 export class SlotProcess {
-  readonly #child: ChildProcessByStdio<null, Readable, null>
+  readonly #child: ChildProcessByStdio<null, Readable, Readable>
   readonly #lines: AsyncIterator<string>
+  readonly #ended: Promise<unknown>
+  #complaints = ''
 
   constructor(program: string, task: object) {
-    this.#child = spawn(process.execPath, [program, JSON.stringify(task)], { stdio: ['ignore', 'pipe', 'inherit'] })
+    this.#child = spawn(process.execPath, [program, JSON.stringify(task)], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, KVBM_NATIVE_PATH: ADDON },
+    })
+    this.#ended = once(this.#child, 'close')
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]()
+    this.#child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      this.#complaints += text
+    })
   }
 
   get pid(): number {
     return this.#child.pid!
   }
 
-  /** Its next line; throws when it ended instead. */
+  /** Its next line; throws with what it complained about when it ended instead. */
   async line(): Promise<string> {
     const { value, done } = await this.#lines.next()
-    if (done) throw new Error(`the process ended with ${this.#child.exitCode ?? this.#child.signalCode}`)
-    return value
+    if (!done) return value
+    await this.#ended
+    throw new Error(`the process ended with ${this.#child.exitCode ?? this.#child.signalCode}:\n${this.#complaints}`)
   }
 
   async kill(): Promise<void> {
-    const ended =
-      this.#child.exitCode === null && this.#child.signalCode === null ? once(this.#child, 'exit') : undefined
     this.#child.kill('SIGKILL')
-    await ended
+    await this.#ended
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
