@@ -1,5 +1,5 @@
 export { assert, invalidArgument, nonNegativeInteger, positiveInteger } from './assert.js'
-export type { BlockBytes } from './block-bytes.js'
+export type { BlockBytes, BlockGather, BlockScatter } from './block-bytes.js'
 export {
   BlockHashes,
   type BlockHashesOptions,

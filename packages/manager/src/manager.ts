@@ -8,7 +8,9 @@ import {
   type TiersOf,
 } from '@kvbm/config'
 import {
+  type BlockGather,
   type BlockHashes,
+  type BlockScatter,
   type BlockShape,
   blockBytes,
   ClosedError,
@@ -24,6 +26,7 @@ import { hashTokens, loadXxh3 } from '@kvbm/tokens'
 import { BlockIo, tierOf } from './block-io.js'
 import { Counters } from './counters.js'
 import { EventHub, type ManagerEvent, type ManagerEventListener } from './event-hub.js'
+import { BlocksScatter, LeaseGather } from './hand-over.js'
 import type { Lease } from './lease.js'
 import { matchTiers } from './matcher.js'
 import { exposeMetrics } from './metrics.js'
@@ -159,6 +162,21 @@ export class Manager {
   view(blocks: ImmutableBlocks | MutableBlocks, index: number): Uint8Array | readonly Uint8Array[] {
     this.#assertOpen()
     return this.#io.view(this.#storeOf(blocks), blocks, index)
+  }
+
+  /** Blocks of a lease for an engine: pieces go from where each block is pinned straight into the engine's hand-over storage. */
+  gather(lease: Lease, wait: WaitOptions = {}): BlockGather {
+    this.#assertOpen()
+    return new LeaseGather(lease, (run) => this.#storeOf(run.blocks), this.#parts, wait)
+  }
+
+  /** Fresh blocks of a memory tier, to be filled from an engine's hand-over storage. Register them afterwards. */
+  scatter(blocks: MutableBlocks): BlockScatter {
+    this.#assertOpen()
+    const store = this.#storeOf(blocks)
+    if (store.onDisk)
+      throw new TypeError('scatter: disk blocks are not memory. Allocate in a memory tier; offload copies them down.')
+    return new BlocksScatter(store, blocks, this.#parts.runtime)
   }
 
   /**
