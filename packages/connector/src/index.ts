@@ -1,0 +1,15 @@
+export type {
+  CaptureOutcome,
+  CaptureRequest,
+  DeclineReason,
+  HandOver,
+  KvBlockSink,
+  KvBlockSource,
+  KvEngineCapabilities,
+  KvEngineDriver,
+  KvGeometry,
+  KvIdentity,
+  KvSupport,
+  LendHandOver,
+  RestoreRequest,
+} from './engine-driver.js'
