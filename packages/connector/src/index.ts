@@ -13,3 +13,14 @@ export type {
   LendHandOver,
   RestoreRequest,
 } from './engine-driver.js'
+export type {
+  CacheExplanation,
+  ChatMessage,
+  GeneratedText,
+  GenerateRequest,
+  GenerationEnd,
+  GenerationEvent,
+  PromptReady,
+  ServedModel,
+  WarmReport,
+} from './served-model.js'

@@ -1,0 +1,99 @@
+import type { TierName } from '@kvbm/core'
+
+export interface ChatMessage {
+  readonly role: 'system' | 'user' | 'assistant'
+  readonly content: string
+}
+
+export interface GenerateRequest {
+  readonly tokens: Uint32Array
+  readonly maxTokens: number
+  /** 0 is greedy. */
+  readonly temperature: number
+  readonly seed?: number | undefined
+  /** The text ends before the first of these. */
+  readonly stop?: readonly string[] | undefined
+  /** Blocks of one tenant are invisible to others. */
+  readonly tenant?: string | undefined
+  readonly exact?: boolean | undefined
+  /** Ends the generation at the next token; the iteration then ends with `finishReason: 'aborted'`. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** The prompt is in the engine: what the cache gave, and how long each part took. Comes first, before any text. */
+export interface PromptReady {
+  readonly type: 'prompt'
+  readonly promptTokens: number
+  readonly cachedTokens: number
+  readonly byTier: Readonly<Record<TierName, number>>
+  /** Milliseconds the request waited for a free sequence, looked its blocks up, put them in, and evaluated the rest. */
+  readonly timings: {
+    readonly waitMs: number
+    readonly lookupMs: number
+    readonly restoreMs: number
+    readonly prefillMs: number
+  }
+  /** Prefill time that the cache saved, from running averages; 0 when nothing was cached. */
+  readonly savedMs: number
+  /** Why nothing, or not more, was cached; empty when all was. */
+  readonly missReason: string
+}
+
+export interface GeneratedText {
+  readonly type: 'text'
+  readonly text: string
+  /** Tokens that this piece stands for. */
+  readonly tokens: number
+}
+
+export interface GenerationEnd {
+  readonly type: 'end'
+  readonly finishReason: 'stop' | 'length' | 'aborted'
+  readonly completionTokens: number
+}
+
+export type GenerationEvent = PromptReady | GeneratedText | GenerationEnd
+
+/**
+ * Port: a model that can be served over HTTP. Adapters implement it over their engine; the server knows nothing else of an engine.
+ * `generate` may be called `slots` times at once; further calls wait for a free sequence in order.
+ */
+export interface ServedModel {
+  /** What `/v1/models` lists. */
+  readonly id: string
+  /** What people must know first, e.g. that the weights are random and the text is noise; empty for a real model. */
+  readonly notice: string
+  /** Tokens of prompt and answer together. */
+  readonly contextTokens: number
+  /** Requests that can decode at the same time. */
+  readonly slots: number
+  tokenize(text: string): Uint32Array
+  /** The model's chat template applied, the assistant's turn opened. */
+  tokenizeChat(messages: readonly ChatMessage[]): Uint32Array
+  detokenize(tokens: Uint32Array): string
+  /** `prompt`, then any number of `text`, then `end`. Rejects when the engine fails; an abort is an `end`. */
+  generate(request: GenerateRequest): AsyncIterable<GenerationEvent>
+  /** Makes sure a prefix is cached: evaluates and captures what is not. */
+  warm(tokens: Uint32Array, options?: { readonly tenant?: string; readonly signal?: AbortSignal }): Promise<WarmReport>
+  /** Why a prompt would hit or miss, in the caller's own tenant. */
+  explain(tokens: Uint32Array, options?: { readonly tenant?: string }): CacheExplanation
+  /** Plain JSON: tiers, counts, averages. */
+  status(): object
+  close(): Promise<void>
+}
+
+export interface WarmReport {
+  readonly promptTokens: number
+  readonly cachedTokens: number
+  readonly ms: number
+}
+
+export interface CacheExplanation {
+  readonly promptTokens: number
+  readonly cachedTokens: number
+  readonly byTier: Readonly<Record<TierName, number>>
+  /** `hit`, or why the hit is not longer. */
+  readonly reason: string
+  /** First token that differs from the nearest prompt seen before, with the text around it in both; absent when none is near. */
+  readonly firstDifference?: { readonly token: number; readonly here: string; readonly before: string }
+}
