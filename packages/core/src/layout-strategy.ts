@@ -9,11 +9,13 @@ export interface RegionAddress {
 export interface LayoutRequest {
   readonly numBlocks: number
   readonly shape: BlockShape
+  /** Where blocks should begin: at offsets that are multiples of this power of two, in bytes. 1: anywhere. */
+  readonly alignment: number
 }
 
 /** A strategy bound to a number of blocks and a shape. Every region is one contiguous run of `regionBytes(shape)`. */
 export interface BoundLayout {
-  /** Size of each storage the layout needs, in bytes. */
+  /** Size of each storage the layout needs, in bytes. Offset 0 lies at an aligned address; slack to get there is not counted here. */
   readonly storageBytes: readonly number[]
   /** Pure and total for indices in range; regions must not overlap and must stay inside their storage. */
   locate(block: number, layer: number, outer: number): RegionAddress

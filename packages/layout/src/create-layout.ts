@@ -1,11 +1,11 @@
-import { type BlockShape, invalidArgument, type LayoutType, positiveInteger, rowBytes, type Storage } from '@kvbm/core'
-import { bindStrategy, CustomLayout } from './custom-layout.js'
+import { type BlockShape, invalidArgument, LayoutType, positiveInteger, rowBytes, type Storage } from '@kvbm/core'
+import { CustomLayout, customBytes } from './custom-layout.js'
 import { contiguousBytes, FullyContiguousLayout } from './fully-contiguous-layout.js'
 import { LayerSeparateLayout, layerBytes } from './layer-separate-layout.js'
 import type { Layout } from './layout.js'
 import { PagedLayout, segmentSizes } from './paged-layout.js'
 
-/** Segments of paged layouts, in bytes. */
+/** Segments of paged layouts, in bytes: small enough that memory grows with use, large enough for huge pages. */
 export const DEFAULT_SEGMENT_BYTES = 64 * 2 ** 20
 
 export interface LayoutGeometry {
@@ -23,27 +23,33 @@ export interface LayoutOptions extends LayoutGeometry {
   readonly storages: readonly Storage[]
 }
 
-/** Bytes of each storage that a layout needs, alignment slack included. Throws `RangeError` for a shape that cannot be. */
+/** Bytes of each storage that a layout needs, alignment slack included. Throws `RangeError` for a geometry that cannot be. */
 export function layoutStorageBytes(geometry: LayoutGeometry): readonly number[] {
-  const options = complete(geometry)
-  const { type, shape, numBlocks, alignment } = options
-  if (type === 'fully-contiguous') return [contiguousBytes(shape, numBlocks, alignment)]
-  if (type === 'paged') return segmentSizes(options)
-  if (type.kind === 'custom') return bindStrategy({ type, shape, numBlocks }).storageBytes
-  return new Array<number>(shape.numLayers).fill(layerBytes({ type, shape, numBlocks, alignment }))
+  const sizes = sizesOf(complete(geometry))
+  for (const size of sizes) positiveInteger('bytes of one storage', size)
+  return sizes
 }
 
-/** A layout over given storages. Throws `RangeError` when they are too few or too small. */
-export function createLayout(options: LayoutOptions): Layout {
-  const { type, shape, numBlocks, alignment, segmentBytes } = complete(options)
-  const { storages } = options
-  if (type === 'fully-contiguous') return new FullyContiguousLayout({ shape, numBlocks, storages, alignment })
-  if (type === 'paged') return new PagedLayout({ shape, numBlocks, storages, alignment, segmentBytes })
-  if (type.kind === 'custom') return new CustomLayout({ type, shape, numBlocks, storages })
-  return new LayerSeparateLayout({ type, shape, numBlocks, storages, alignment })
+/** A layout over given storages. Throws `RangeError` for a geometry that cannot be, and for too few or too small storages. */
+export function createLayout({ storages, ...geometry }: LayoutOptions): Layout {
+  layoutStorageBytes(geometry)
+  const options = { ...complete(geometry), storages }
+  const { type } = options
+  if (type === LayoutType.FullyContiguous) return new FullyContiguousLayout(options)
+  if (type === LayoutType.Paged) return new PagedLayout(options)
+  return type.kind === 'custom' ? new CustomLayout({ ...options, type }) : new LayerSeparateLayout({ ...options, type })
+}
+
+function sizesOf(options: ReturnType<typeof complete>): readonly number[] {
+  const { type, shape } = options
+  if (type === LayoutType.FullyContiguous) return [contiguousBytes(options)]
+  if (type === LayoutType.Paged) return segmentSizes(options)
+  if (type.kind === 'custom') return customBytes({ ...options, type })
+  return new Array<number>(shape.numLayers).fill(layerBytes({ ...options, type }))
 }
 
 function complete({ type, shape, numBlocks, alignment = 1, segmentBytes = DEFAULT_SEGMENT_BYTES }: LayoutGeometry) {
+  checkType(type)
   positiveInteger('numBlocks', numBlocks)
   positiveInteger('numLayers', shape.numLayers)
   positiveInteger('pageSize', shape.pageSize)
@@ -53,4 +59,12 @@ function complete({ type, shape, numBlocks, alignment = 1, segmentBytes = DEFAUL
   if (!(Number.isSafeInteger(alignment) && alignment > 0 && Number.isInteger(Math.log2(alignment))))
     throw invalidArgument('alignment', 'a power of two', alignment)
   return { type, shape, numBlocks, alignment, segmentBytes }
+}
+
+/** A wrong word must not become one of the layouts, least of all one that swaps keys and values. */
+function checkType(type: LayoutType): void {
+  if (type === LayoutType.FullyContiguous || type === LayoutType.Paged) return
+  if (type?.kind === 'layer-separate' && typeof type.outerContiguous === 'boolean') return
+  if (type?.kind === 'custom' && typeof type.strategy?.bind === 'function') return
+  throw invalidArgument('type', 'a constant of LayoutType, or LayoutType.Custom(strategy)', JSON.stringify(type))
 }

@@ -3,55 +3,69 @@ import {
   type BoundLayout,
   type CustomLayout as CustomType,
   invalidArgument,
+  type RegionAddress,
   type Storage,
 } from '@kvbm/core'
 import { expectStorages } from './expect-storages.js'
 import { BaseLayout } from './layout.js'
 
-export interface CustomOptions {
+export interface CustomGeometry {
   readonly type: CustomType
   readonly shape: BlockShape
   readonly numBlocks: number
-  readonly storages: readonly Storage[]
+  readonly alignment: number
 }
 
-/** A strategy bound to a shape, its answer checked. */
-export function bindStrategy({ type, shape, numBlocks }: Omit<CustomOptions, 'storages'>): BoundLayout {
-  const bound = type.strategy.bind({ shape, numBlocks })
+/** A strategy bound to a shape, its sizes checked. */
+function bindStrategy({ type, shape, numBlocks, alignment }: CustomGeometry): BoundLayout {
+  const bound = type.strategy.bind({ shape, numBlocks, alignment })
   const { storageBytes } = bound
   if (storageBytes.length === 0 || storageBytes.some((size) => !Number.isSafeInteger(size) || size < 1)) {
-    throw invalidArgument(
-      `${type.strategy.name}.storageBytes`,
-      'a list of positive sizes',
-      `[${storageBytes.join(', ')}]`,
-    )
+    const what = `${type.strategy.name}.storageBytes`
+    throw invalidArgument(what, 'a list of positive sizes', `[${storageBytes.join(', ')}]`)
   }
   return bound
+}
+
+/** Bytes of each storage, with slack to reach the first aligned address. */
+export function customBytes(geometry: CustomGeometry): readonly number[] {
+  return bindStrategy(geometry).storageBytes.map((size) => size + (geometry.alignment - 1))
 }
 
 /** A user's own arithmetic. Every answer of the strategy is held against its own sizes before it is used. */
 export class CustomLayout extends BaseLayout {
   readonly type: CustomType
   readonly #bound: BoundLayout
+  readonly #bases: readonly number[]
 
-  constructor(options: CustomOptions) {
+  constructor(options: CustomGeometry & { readonly storages: readonly Storage[] }) {
+    const { type, storages, alignment } = options
     super({ ...options, wholeBlocks: false })
-    this.type = options.type
+    this.type = type
     this.#bound = bindStrategy(options)
-    expectStorages(`custom (${options.type.strategy.name})`, options.storages, this.#bound.storageBytes)
+    this.#bases = storages.map((storage) => storage.alignmentOffset(alignment))
+    const needed = this.#bound.storageBytes.map((size, index) => (this.#bases[index] ?? 0) + size)
+    expectStorages(`custom (${type.strategy.name})`, storages, needed)
   }
 
-  storageOf(block: number, layer: number): number {
-    return this.#bound.locate(block, layer, 0).storage
+  storageOf(block: number, layer: number, outer: number): number {
+    return this.#ask(block, layer, outer).storage
   }
 
   offsetOf(block: number, layer: number, outer: number): number {
-    const { storage, offset } = this.#bound.locate(block, layer, outer)
-    const size = this.#bound.storageBytes[storage] ?? 0
-    if (Number.isSafeInteger(offset) && offset >= 0 && offset + this.regionBytes <= size) return offset
-    const { name } = this.type.strategy
+    const { storage, offset } = this.#ask(block, layer, outer)
+    return this.#bases[storage]! + offset
+  }
+
+  #ask(block: number, layer: number, outer: number): RegionAddress {
+    const address = this.#bound.locate(block, layer, outer)
+    const { storage, offset } = address
+    const size = this.#bound.storageBytes[storage]
+    if (size !== undefined && Number.isSafeInteger(offset) && offset >= 0 && offset + this.regionBytes <= size)
+      return address
+    const there = size === undefined ? 'there is no such storage' : `it has ${size} bytes`
     throw new RangeError(
-      `${name}.locate(${block}, ${layer}, ${outer}): ${this.regionBytes} bytes at ${offset} lie outside of storage ${storage} (${size} bytes). Examine the strategy with @kvbm/layout/testing.`,
+      `${this.type.strategy.name}.locate(${block}, ${layer}, ${outer}): ${this.regionBytes} bytes at ${offset} lie outside of storage ${storage} (${there}). Examine the strategy with @kvbm/layout/testing.`,
     )
   }
 }

@@ -2,21 +2,20 @@ import { type BlockShape, blockBytes, LayoutType, regionBytes, type Storage } fr
 import { expectStorages } from './expect-storages.js'
 import { alignUp, BaseLayout } from './layout.js'
 
-export interface ContiguousOptions {
+export interface ContiguousGeometry {
   readonly shape: BlockShape
   readonly numBlocks: number
-  readonly storages: readonly Storage[]
   readonly alignment: number
 }
 
-/** Bytes from the start of one block to the start of the next. */
-export function contiguousStride(shape: BlockShape, alignment: number): number {
-  return alignUp(blockBytes(shape), alignment)
+/** Bytes of all blocks: no padding after the last one. */
+function dataBytes({ shape, numBlocks, alignment }: ContiguousGeometry): number {
+  return (numBlocks - 1) * alignUp(blockBytes(shape), alignment) + blockBytes(shape)
 }
 
-/** Bytes of the storage: no padding after the last block, and slack to reach the first aligned address. */
-export function contiguousBytes(shape: BlockShape, numBlocks: number, alignment: number): number {
-  return (numBlocks - 1) * contiguousStride(shape, alignment) + blockBytes(shape) + (alignment - 1)
+/** Bytes of the storage, with slack to reach the first aligned address. */
+export function contiguousBytes(geometry: ContiguousGeometry): number {
+  return dataBytes(geometry) + (geometry.alignment - 1)
 }
 
 /** `[block][layer][outer][token][inner]` in one storage; each block begins at a multiple of `alignment`. */
@@ -24,17 +23,15 @@ export class FullyContiguousLayout extends BaseLayout {
   readonly type = LayoutType.FullyContiguous
   readonly #base: number
   readonly #blockStride: number
-  readonly #layerStride: number
   readonly #region: number
 
-  constructor({ shape, numBlocks, storages, alignment }: ContiguousOptions) {
-    super({ shape, numBlocks, storages, wholeBlocks: true })
+  constructor(options: ContiguousGeometry & { readonly storages: readonly Storage[] }) {
+    const { shape, storages, alignment } = options
+    super({ ...options, wholeBlocks: true })
     this.#base = storages[0]?.alignmentOffset(alignment) ?? 0
-    this.#blockStride = contiguousStride(shape, alignment)
+    this.#blockStride = alignUp(blockBytes(shape), alignment)
     this.#region = regionBytes(shape)
-    this.#layerStride = this.#region * shape.outerDim
-    const needed = this.#base + (numBlocks - 1) * this.#blockStride + blockBytes(shape)
-    expectStorages('fully-contiguous', storages, [needed])
+    expectStorages('fully-contiguous', storages, [this.#base + dataBytes(options)])
   }
 
   storageOf(): number {
@@ -42,6 +39,6 @@ export class FullyContiguousLayout extends BaseLayout {
   }
 
   offsetOf(block: number, layer: number, outer: number): number {
-    return this.#base + block * this.#blockStride + layer * this.#layerStride + outer * this.#region
+    return this.#base + block * this.#blockStride + (layer * this.shape.outerDim + outer) * this.#region
   }
 }

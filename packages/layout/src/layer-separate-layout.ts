@@ -2,11 +2,10 @@ import { type BlockShape, type LayerSeparateLayout as LayerSeparateType, regionB
 import { expectStorages } from './expect-storages.js'
 import { alignUp, BaseLayout } from './layout.js'
 
-export interface LayerSeparateOptions {
+export interface LayerSeparateGeometry {
   readonly type: LayerSeparateType
   readonly shape: BlockShape
   readonly numBlocks: number
-  readonly storages: readonly Storage[]
   readonly alignment: number
 }
 
@@ -17,7 +16,7 @@ interface Strides {
   readonly data: number
 }
 
-function stridesOf({ type, shape, numBlocks, alignment }: Omit<LayerSeparateOptions, 'storages'>): Strides {
+function stridesOf({ type, shape, numBlocks, alignment }: LayerSeparateGeometry): Strides {
   const region = regionBytes(shape)
   if (!type.outerContiguous) {
     const block = alignUp(region * shape.outerDim, alignment)
@@ -28,8 +27,8 @@ function stridesOf({ type, shape, numBlocks, alignment }: Omit<LayerSeparateOpti
 }
 
 /** Bytes of the storage of one layer, slack included. */
-export function layerBytes(options: Omit<LayerSeparateOptions, 'storages'>): number {
-  return stridesOf(options).data + (options.alignment - 1)
+export function layerBytes(geometry: LayerSeparateGeometry): number {
+  return stridesOf(geometry).data + (geometry.alignment - 1)
 }
 
 /** One storage per layer: `[outer][block][token][inner]`, or `[block][outer][token][inner]`. */
@@ -38,17 +37,14 @@ export class LayerSeparateLayout extends BaseLayout {
   readonly #bases: readonly number[]
   readonly #strides: Strides
 
-  constructor(options: LayerSeparateOptions) {
-    const { type, shape, numBlocks, storages, alignment } = options
-    super({ shape, numBlocks, storages, wholeBlocks: false })
+  constructor(options: LayerSeparateGeometry & { readonly storages: readonly Storage[] }) {
+    const { type, shape, storages, alignment } = options
+    super({ ...options, wholeBlocks: false })
     this.type = type
     this.#strides = stridesOf(options)
     this.#bases = storages.map((storage) => storage.alignmentOffset(alignment))
-    expectStorages(
-      'layer-separate',
-      storages,
-      Array.from({ length: shape.numLayers }, (_, layer) => this.#strides.data + (this.#bases[layer] ?? 0)),
-    )
+    const needed = Array.from({ length: shape.numLayers }, (_, layer) => (this.#bases[layer] ?? 0) + this.#strides.data)
+    expectStorages('layer-separate', storages, needed)
   }
 
   storageOf(_block: number, layer: number): number {

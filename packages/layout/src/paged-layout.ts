@@ -1,27 +1,35 @@
-import { assert, type BlockShape, blockBytes, LayoutType, regionBytes, type Storage } from '@kvbm/core'
+import { type BlockShape, blockBytes, LayoutType, regionBytes, type Storage } from '@kvbm/core'
 import { expectStorages } from './expect-storages.js'
-import { alignUp, BaseLayout, checkIndex } from './layout.js'
+import { alignUp, BaseLayout, checkIds } from './layout.js'
 
-export interface PagedOptions {
+export interface PagedGeometry {
   readonly shape: BlockShape
   readonly numBlocks: number
-  readonly storages: readonly Storage[]
   readonly alignment: number
   readonly segmentBytes: number
 }
 
-/** Pages of one segment: as many as fit, at least one. */
-function pagesPerSegment(shape: BlockShape, alignment: number, segmentBytes: number): number {
-  return Math.max(1, Math.floor(segmentBytes / alignUp(blockBytes(shape), alignment)))
+/** Bytes from one page to the next. */
+function strideOf({ shape, alignment }: PagedGeometry): number {
+  return alignUp(blockBytes(shape), alignment)
 }
 
-/** Bytes of each segment; all equal, but the last holds only the pages that are left. */
-export function segmentSizes({ shape, numBlocks, alignment, segmentBytes }: Omit<PagedOptions, 'storages'>): number[] {
-  const pages = pagesPerSegment(shape, alignment, segmentBytes)
-  const stride = alignUp(blockBytes(shape), alignment)
+/** Pages of one segment: as many as fit, at least one. */
+function pagesPerSegment(geometry: PagedGeometry): number {
+  return Math.max(1, Math.floor(geometry.segmentBytes / strideOf(geometry)))
+}
+
+/** Bytes of the pages of each segment; all equal, but the last holds only the pages that are left. */
+function dataSizes(geometry: PagedGeometry): number[] {
+  const [pages, stride] = [pagesPerSegment(geometry), strideOf(geometry)]
   const sizes: number[] = []
-  for (let left = numBlocks; left > 0; left -= pages) sizes.push(Math.min(left, pages) * stride + (alignment - 1))
+  for (let left = geometry.numBlocks; left > 0; left -= pages) sizes.push(Math.min(left, pages) * stride)
   return sizes
+}
+
+/** Bytes of each segment, with slack to reach the first aligned address. */
+export function segmentSizes(geometry: PagedGeometry): number[] {
+  return dataSizes(geometry).map((size) => size + (geometry.alignment - 1))
 }
 
 const NO_PAGE = 0xffffffff
@@ -40,18 +48,15 @@ export class PagedLayout extends BaseLayout {
   readonly #region: number
   #pagesGiven = 0
 
-  constructor(options: PagedOptions) {
-    const { shape, numBlocks, storages, alignment, segmentBytes } = options
-    super({ shape, numBlocks, storages, wholeBlocks: true })
-    this.#pages = pagesPerSegment(shape, alignment, segmentBytes)
-    this.#stride = alignUp(blockBytes(shape), alignment)
+  constructor(options: PagedGeometry & { readonly storages: readonly Storage[] }) {
+    const { shape, numBlocks, storages, alignment } = options
+    super({ ...options, wholeBlocks: true })
+    this.#pages = pagesPerSegment(options)
+    this.#stride = strideOf(options)
     this.#region = regionBytes(shape)
     this.#bases = storages.map((storage) => storage.alignmentOffset(alignment))
-    expectStorages(
-      'paged',
-      storages,
-      segmentSizes(options).map((size, index) => size - (alignment - 1) + (this.#bases[index] ?? 0)),
-    )
+    const needed = dataSizes(options).map((size, index) => (this.#bases[index] ?? 0) + size)
+    expectStorages('paged', storages, needed)
     this.#pageOf = new Uint32Array(numBlocks).fill(NO_PAGE)
   }
 
@@ -61,8 +66,8 @@ export class PagedLayout extends BaseLayout {
   }
 
   override commit(ids: Uint32Array): void {
+    checkIds('ids', ids, this)
     for (const id of ids) {
-      checkIndex('block', id, this.numBlocks)
       if (this.#pageOf[id] !== NO_PAGE) continue
       const page = this.#pagesGiven
       // The segment first: when it cannot be had, the block keeps no page.
@@ -79,16 +84,14 @@ export class PagedLayout extends BaseLayout {
   offsetOf(block: number, layer: number, outer: number): number {
     const page = this.#pageOfUsed(block)
     const segment = Math.floor(page / this.#pages)
-    return (
-      this.#bases[segment]! +
-      (page - segment * this.#pages) * this.#stride +
-      (layer * this.shape.outerDim + outer) * this.#region
-    )
+    const inPage = (layer * this.shape.outerDim + outer) * this.#region
+    return this.#bases[segment]! + (page - segment * this.#pages) * this.#stride + inPage
   }
 
   #pageOfUsed(block: number): number {
     const page = this.#pageOf[block]!
-    assert(page !== NO_PAGE, `block ${block} is used before it was committed`)
+    if (page === NO_PAGE)
+      throw new RangeError(`block: expected one with a page, got ${block}, which was never used. commit() it first.`)
     return page
   }
 }

@@ -1,6 +1,5 @@
 import { invalidArgument } from '@kvbm/core'
-import type { Layout } from './layout.js'
-import { checkIds } from './plan-copy.js'
+import { checkIds, type Layout } from './layout.js'
 import { type CopyPlan, RunList } from './run-list.js'
 
 /** Numbers of one piece: index of the block, offset in its canonical bytes, offset in the hand-over storage, length. */
@@ -44,17 +43,18 @@ type RunVisitor = (region: number, offset: number, done: number, length: number)
 /** The runs of a range of a block's canonical bytes: one where blocks are whole, else cut where regions end. */
 function eachRun(layout: Layout, id: number, inBlock: number, length: number, visit: RunVisitor): void {
   if (layout.wholeBlocks) {
-    visit(layout.storages[layout.storageOf(id, 0)]!.regionId, layout.offsetOf(id, 0, 0) + inBlock, 0, length)
+    visit(layout.storages[layout.storageOf(id, 0, 0)]!.regionId, layout.offsetOf(id, 0, 0) + inBlock, 0, length)
     return
   }
   const { regionBytes } = layout
   for (let done = 0; done < length; ) {
     const region = Math.floor((inBlock + done) / regionBytes)
     const layer = Math.floor(region / layout.shape.outerDim)
+    const outer = region % layout.shape.outerDim
     const inRegion = inBlock + done - region * regionBytes
     const bytes = Math.min(regionBytes - inRegion, length - done)
-    const offset = layout.offsetOf(id, layer, region % layout.shape.outerDim) + inRegion
-    visit(layout.storages[layout.storageOf(id, layer)]!.regionId, offset, done, bytes)
+    const offset = layout.offsetOf(id, layer, outer) + inRegion
+    visit(layout.storages[layout.storageOf(id, layer, outer)]!.regionId, offset, done, bytes)
     done += bytes
   }
 }
