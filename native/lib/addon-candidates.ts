@@ -1,11 +1,6 @@
 import { resolve } from 'node:path'
+import type { AddonCandidate } from './addon-candidate.js'
 import { platformPackage } from './platform-package.js'
-
-/** One place where a native core may be. */
-export interface AddonCandidate {
-  readonly where: string
-  load(): unknown
-}
 
 /** Places in the order in which they are tried: chosen by the user, built here, installed. */
 export function addonCandidates(environment: NodeJS.ProcessEnv, require: NodeJS.Require): AddonCandidate[] {

@@ -1,6 +1,6 @@
 import { KvbmError, type Logger, NativeUnavailableError } from '@kvbm/core'
 import { acceptAddon } from './accept-addon.js'
-import type { AddonCandidate } from './addon-candidates.js'
+import type { AddonCandidate } from './addon-candidate.js'
 import type { Binding } from './binding.js'
 import { type NativeChoice, nativeChoice } from './native-choice.js'
 import { PortableBinding } from './portable/portable-binding.js'

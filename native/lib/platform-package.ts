@@ -1,5 +1,5 @@
 import { familySync, MUSL } from 'detect-libc'
-import type { AddonCandidate } from './addon-candidates.js'
+import type { AddonCandidate } from './addon-candidate.js'
 
 /** The package that carries the binary of this platform. Its name is spelled out, so that bundlers can follow it. */
 export function platformPackage(require: NodeJS.Require, platform = platformName()): AddonCandidate {

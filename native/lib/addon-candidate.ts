@@ -1,0 +1,5 @@
+/** One place where a native core may be. */
+export interface AddonCandidate {
+  readonly where: string
+  load(): unknown
+}
