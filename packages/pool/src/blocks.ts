@@ -35,6 +35,14 @@ abstract class BlockRun implements Disposable {
     this.#grip.release()
   }
 
+  /**
+   * Keeps the blocks from being handed out to others until the returned function is called, whatever becomes of this handle:
+   * for a copy that goes on after its caller has given up. A pin is no handle: it names nothing and nothing can be done with it.
+   */
+  pin(): () => void {
+    return this.#grip.pin()
+  }
+
   [Symbol.dispose](): void {
     this.#grip.release()
   }

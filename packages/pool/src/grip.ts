@@ -46,6 +46,17 @@ export class Grip {
     return this.#ids
   }
 
+  /** One more holder of the blocks, without a handle. */
+  pin(): () => void {
+    const { holdings, ids } = this
+    holdings.retain(ids)
+    let isPinned = true
+    return () => {
+      if (isPinned) holdings.release(ids)
+      isPinned = false
+    }
+  }
+
   /** The blocks go over to what `by` makes of them. */
   consume(by: string): void {
     this.#consumedBy = by
