@@ -3,7 +3,18 @@ export { DeviceAllocator, type DeviceAllocatorOptions } from './device-allocator
 export { DiskAllocator, type DiskAllocatorOptions } from './disk-allocator.js'
 export type { OpenSlotsOptions } from './open-slots.js'
 export { PinnedAllocator } from './pinned-allocator.js'
+export { claimDirectory } from './private-directory.js'
 export type { RuntimeOption } from './runtime-option.js'
+export { openScratchFile, type ScratchFile, type ScratchFileOptions } from './scratch-file.js'
+export {
+  isSlotDirectoryLocked,
+  listSlotDirectories,
+  removeSlotDirectory,
+  type SlotDirectory,
+  shrinkSlotDirectory,
+  slotDirectoryName,
+  slotsForBytes,
+} from './slot-directories.js'
 export type { SlotFile } from './slot-file.js'
 export type { CommitRows } from './slot-records.js'
 export { SystemAllocator } from './system-allocator.js'
