@@ -51,6 +51,15 @@ describe('the border', () => {
       )
     })
 
+    test('a region of one binding is refused by the other, not taken for another region', () => {
+      const twin = createPortableBinding()
+      const [ours, theirs] = [native.createMemory(4096), twin.createMemory(4096)]
+      expect(() => twin.windowOf(ours.id, 0)).toThrow(RangeError)
+      expect(() => native.windowOf(theirs.id, 0)).toThrow(RangeError)
+      native.closeRegion(ours.id)
+      twin.closeRegion(theirs.id)
+    })
+
     test('has one ABI number', () => {
       expect((addonOf(native) as { abiVersion?: number }).abiVersion).toBe(ABI_VERSION)
       expect(native.describe()).toMatchObject({ kind: 'native', abi: ABI_VERSION })

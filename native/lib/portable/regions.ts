@@ -14,8 +14,11 @@ interface Entry extends PortableRegion {
   closed: boolean
 }
 
-/** A region ends when it is closed and nobody uses it. Numbers are unique in this copy of the module. */
-let nextId = 1
+/**
+ * A region ends when it is closed and nobody uses it. Numbers are unique in this copy of the module, and far above those of the
+ * addon, so that a region given to the wrong binding is refused and never taken for another.
+ */
+let nextId = 2 ** 40
 
 /** Memory and files by number. */
 export class PortableRegions {
