@@ -10,19 +10,23 @@ export interface SaltOptions {
   readonly tenant?: string | undefined
   /** Names of the adapters in use; their order does not matter. */
   readonly loras?: readonly string[] | undefined
+  /** Ways of computing that must not share blocks with the usual one, e.g. `exact`; their order does not matter. */
+  readonly flags?: readonly string[] | undefined
 }
 
 /**
- * What isolates the names of blocks, as canonical JSON text: model, KV dtype, inner order, adapters, tenant. Sequences
- * that differ in any of these share nothing.
+ * What isolates the names of blocks, as canonical JSON text: model, KV dtype, inner order, adapters, tenant, and flags where
+ * there are any. Sequences that differ in any of these share nothing.
  */
-export function modelSalt(model: ModelConfig, { tenant, loras = [] }: SaltOptions = {}): string {
+export function modelSalt(model: ModelConfig, { tenant, loras = [], flags = [] }: SaltOptions = {}): string {
   return JSON.stringify({
     modelId: model.modelId,
     dtype: dtypeName(model.dtype),
     innerOrder: model.innerOrder,
     loras: [...new Set(loras)].sort(),
     tenant: tenant ?? null,
+    // Left out when empty: blocks named before there were flags keep their names.
+    ...(flags.length === 0 ? {} : { flags: [...new Set(flags)].sort() }),
   })
 }
 

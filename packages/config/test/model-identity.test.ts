@@ -7,6 +7,14 @@ const BASE = { modelId: 'm', numLayers: 4, outerDim: 2, pageSize: 16, innerDim: 
 const model = (fields: Partial<ModelInput> = {}) => KvManagerModelConfig.parse({ ...BASE, ...fields })
 
 describe('salt', () => {
+  test('flags change the salt, their order does not, and none leave it as it was', () => {
+    const plain = modelSalt(model())
+    expect(modelSalt(model(), { flags: [] })).toBe(plain)
+    expect(modelSalt(model(), { flags: ['exact'] })).toBe(`${plain.slice(0, -1)},"flags":["exact"]}`)
+    expect(modelSalt(model(), { flags: ['b', 'a', 'b'] })).toBe(modelSalt(model(), { flags: ['a', 'b'] }))
+    expect(modelSalt(model(), { flags: ['ab'] })).not.toBe(modelSalt(model(), { flags: ['a', 'b'] }))
+  })
+
   test('is canonical JSON text of model, dtype, order, adapters and tenant', () => {
     expect(modelSalt(model())).toBe('{"modelId":"m","dtype":"fp16","innerOrder":"nhd","loras":[],"tenant":null}')
     expect(modelSalt(model({ dtype: DType.opaque(34) }), { tenant: 'acme', loras: ['b', 'a', 'b'] })).toBe(

@@ -46,6 +46,8 @@ export interface SaltOptions {
   readonly tenant?: string
   /** Names of LoRA adapters in use, order does not matter. */
   readonly loras?: readonly string[]
+  /** Ways of computing that must not share blocks with the usual one, e.g. `exact`. */
+  readonly flags?: readonly string[]
 }
 
 export interface OffloadOptions extends WaitOptions {
