@@ -5,6 +5,7 @@ import type { Binding } from './binding.js'
 import { type NativeChoice, nativeChoice } from './native-choice.js'
 import { PortableBinding } from './portable/portable-binding.js'
 
+/** Which binding is wanted, and who is warned. */
 export interface LoadOptions {
   /**
    * `auto`: the native core, else its portable twin with one warning. `required`: an error instead of the twin. `portable`: the

@@ -10,6 +10,7 @@ export const ABI_VERSION = 1
  */
 export const WINDOW_STRIDE_BYTES = 2 ** 30
 
+/** What a binding is and what its machine offers. Plain JSON. */
 export interface BindingDescription {
   readonly kind: 'native' | 'portable'
   readonly abi: number
@@ -22,6 +23,7 @@ export interface BindingDescription {
   readonly notes: readonly string[]
 }
 
+/** A range of memory, named by a number. */
 export interface MemoryRegion {
   readonly id: number
   readonly sizeBytes: number
@@ -35,6 +37,7 @@ export interface CommitResult {
   readonly note: string
 }
 
+/** An open file, named by a number. */
 export interface FileRegion {
   readonly id: number
   readonly sizeBytes: number
@@ -45,6 +48,7 @@ export interface FileRegion {
   readonly note: string
 }
 
+/** How a file is opened. */
 export interface OpenFileOptions {
   readonly path: string
   readonly write: boolean
@@ -72,6 +76,7 @@ export interface SlotRecords {
 /** The same columns, given to write. */
 export type SlotRows = Omit<SlotRecords, 'count' | 'damaged'>
 
+/** A lock that is held until `release`, or until the process ends. */
 export interface LockHandle {
   release(): void
 }

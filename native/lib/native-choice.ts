@@ -1,5 +1,6 @@
 import { invalidArgument } from '@kvbm/core'
 
+/** Which binding to take: the native core where there is one, the native core or an error, or the portable twin. */
 export type NativeChoice = 'auto' | 'required' | 'portable'
 
 /** What `KVBM_NATIVE` says. */

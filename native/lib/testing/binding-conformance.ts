@@ -13,6 +13,7 @@ import { windowCases } from './conformance/window-cases.js'
 import type { CaseTable, ConformanceCase } from './conformance-case.js'
 import { ConformanceWorld } from './conformance-world.js'
 
+/** What the suite needs of the machine. */
 export interface BindingConformanceOptions {
   /** An existing directory, for files that the cases make and leave. */
   readonly tempDirectory: string

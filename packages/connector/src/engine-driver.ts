@@ -24,6 +24,7 @@ export interface KvIdentity {
   readonly loras: readonly string[]
 }
 
+/** What restoring and capturing cost in this engine. */
 export interface KvEngineCapabilities {
   /** `whole-sequence`: a restore replaces all that the slot holds. `append`: blocks can follow what is there. */
   readonly restore: 'whole-sequence' | 'append'
@@ -44,6 +45,7 @@ export type DeclineReason =
   | 'unequal-layers'
   | 'unknown-format'
 
+/** Whether the KV of an engine's model can be cut into blocks, or why not. */
 export type KvSupport =
   | { readonly ok: true }
   | { readonly ok: false; readonly reason: DeclineReason; readonly detail: string }
@@ -78,6 +80,7 @@ export interface KvBlockSink {
   store(fill: (blocks: BlockScatter) => Promise<void>): Promise<number>
 }
 
+/** Blocks to bring into a slot of the engine. */
 export interface RestoreRequest<Slot> {
   readonly slot: Slot
   /** Exactly the tokens of the blocks: `blocks.count × pageSize`. */
@@ -86,6 +89,7 @@ export interface RestoreRequest<Slot> {
   readonly signal?: AbortSignal | undefined
 }
 
+/** Blocks to take out of a slot of the engine: `fromBlock` up to, not including, `toBlock`. */
 export interface CaptureRequest<Slot> {
   readonly slot: Slot
   /** The prompt from its first token to at least the end of block `toBlock`; the driver checks that the slot holds just these. */
@@ -96,6 +100,7 @@ export interface CaptureRequest<Slot> {
   readonly signal?: AbortSignal | undefined
 }
 
+/** What one capture brought, and what it cost. */
 export interface CaptureOutcome {
   /** Blocks that are in the cache now and were not before. */
   readonly stored: number

@@ -1,10 +1,12 @@
 import type { TierName } from '@kvbm/core'
 
+/** One message of a conversation, as chat templates take it. */
 export interface ChatMessage {
   readonly role: 'system' | 'user' | 'assistant'
   readonly content: string
 }
 
+/** A prompt as tokens, and how to go on from it. */
 export interface GenerateRequest {
   readonly tokens: Uint32Array
   readonly maxTokens: number
@@ -39,6 +41,7 @@ export interface PromptReady {
   readonly missReason: string
 }
 
+/** The next piece of an answer. */
 export interface GeneratedText {
   readonly type: 'text'
   readonly text: string
@@ -46,12 +49,14 @@ export interface GeneratedText {
   readonly tokens: number
 }
 
+/** The last event of a generation: why it ended, and its length in tokens. */
 export interface GenerationEnd {
   readonly type: 'end'
   readonly finishReason: 'stop' | 'length' | 'aborted'
   readonly completionTokens: number
 }
 
+/** What a generation yields, in this order: the prompt is ready, pieces of text, the end. */
 export type GenerationEvent = PromptReady | GeneratedText | GenerationEnd
 
 /**
@@ -82,12 +87,14 @@ export interface ServedModel {
   close(): Promise<void>
 }
 
+/** What warming a prompt found cached, and how long it took. */
 export interface WarmReport {
   readonly promptTokens: number
   readonly cachedTokens: number
   readonly ms: number
 }
 
+/** What the cache would give for a prompt, from which tiers, and why not more. */
 export interface CacheExplanation {
   readonly promptTokens: number
   readonly cachedTokens: number

@@ -1,5 +1,6 @@
 import { invalidArgument } from './assert.js'
 
+/** How blocks are named: `sha256` isolates by salt; `xxh3` is the original's 64-bit chain, which does not. */
 export type HashAlgorithm = 'sha256' | 'xxh3'
 
 /** 32-bit words of one 128-bit hash in the packed form. */
@@ -33,6 +34,7 @@ export class PackedHashes {
   }
 }
 
+/** What names of consecutive blocks are made of: one packed array and what it means. */
 export interface BlockHashesOptions {
   readonly algorithm: HashAlgorithm
   readonly pageSize: number

@@ -34,6 +34,7 @@ const WIDTH_BYTES: Readonly<Record<ElementDType, number>> = Object.freeze({
   int8: 1,
 })
 
+/** Every element type by its short word; opaque rows are not among them. */
 export const ELEMENT_DTYPES = Object.freeze(Object.keys(WIDTH_BYTES) as ElementDType[])
 
 /** Bytes of one element. */

@@ -40,6 +40,7 @@ export interface ConfigIssue {
   readonly remedy: string
 }
 
+/** A configuration breaks rules: `issues` has all of them. Nothing was created. */
 export class ConfigError extends KvbmError {
   readonly issues: readonly ConfigIssue[]
 
@@ -75,6 +76,7 @@ function spelled(value: unknown): string {
   }
 }
 
+/** Fewer blocks can be had than were asked for, with the numbers as fields. Nothing was taken. */
 export class PoolExhaustedError extends KvbmError {
   readonly requested: number
   readonly available: number
@@ -99,6 +101,7 @@ export class PoolExhaustedError extends KvbmError {
   }
 }
 
+/** A handle was used after `by` had consumed it. Its blocks belong to the handle that `by` returned. */
 export class BlockConsumedError extends KvbmError {
   constructor(handle: string, by: string) {
     const remedy =
@@ -109,30 +112,35 @@ export class BlockConsumedError extends KvbmError {
   }
 }
 
+/** Something was used after its close, or while it was closing. */
 export class ClosedError extends KvbmError {
   constructor(what: string) {
     super('KVBM_CLOSED', `The ${what} is closed. Create a new one, or close it after the last use.`)
   }
 }
 
+/** A wait was longer than its deadline. What was waited for may still end; its memory is not reused before. */
 export class DeadlineError extends KvbmError {
   constructor(what: string, deadlineMs: number) {
     super('KVBM_DEADLINE', `${what} did not finish within ${deadlineMs} ms. Raise the deadline or lower the load.`)
   }
 }
 
+/** No room for memory or a file of this size. What was taken before the failure was given back. */
 export class StorageFullError extends KvbmError {
   constructor(message: string, options?: { readonly cause?: unknown }) {
     super('KVBM_STORAGE_FULL', message, options)
   }
 }
 
+/** Reading, writing or copying failed or fell short. `cause` has the error of the system where there is one. */
 export class StorageIoError extends KvbmError {
   constructor(message: string, options?: { readonly cause?: unknown }) {
     super('KVBM_STORAGE_IO', message, options)
   }
 }
 
+/** Another process has the cache directory. Its lock goes with it, also when it is killed. */
 export class DirectoryLockedError extends KvbmError {
   constructor(directory: string, detail: string) {
     super(
@@ -142,6 +150,7 @@ export class DirectoryLockedError extends KvbmError {
   }
 }
 
+/** The cache directory is not ours to write: foreign, unsafe, or of a newer format. Nothing in it was changed. */
 export class DirectoryForeignError extends KvbmError {
   constructor(directory: string, detail: string) {
     super(
@@ -151,12 +160,14 @@ export class DirectoryForeignError extends KvbmError {
   }
 }
 
+/** The native library was required, or something only it can do was asked for, and it cannot be had. */
 export class NativeUnavailableError extends KvbmError {
   constructor(message: string, options?: { readonly cause?: unknown }) {
     super('KVBM_NATIVE_UNAVAILABLE', message, options)
   }
 }
 
+/** A native library was found that was built for another version of this package. */
 export class NativeMismatchError extends KvbmError {
   constructor(expected: number, actual: number, path: string) {
     super(
@@ -166,12 +177,14 @@ export class NativeMismatchError extends KvbmError {
   }
 }
 
+/** The device that was asked for by name is not here. */
 export class DeviceUnavailableError extends KvbmError {
   constructor(message: string, options?: { readonly cause?: unknown }) {
     super('KVBM_DEVICE_UNAVAILABLE', message, options)
   }
 }
 
+/** A layout is spread over worker processes (`logical`), which this version cannot do. */
 export class ShardingUnavailableError extends KvbmError {
   constructor(path: string) {
     super(
@@ -181,6 +194,7 @@ export class ShardingUnavailableError extends KvbmError {
   }
 }
 
+/** Remote transfer through NIXL was required and cannot be had. */
 export class NixlUnavailableError extends KvbmError {
   constructor(message: string, options?: { readonly cause?: unknown }) {
     super('KVBM_NIXL_UNAVAILABLE', message, options)

@@ -8,6 +8,7 @@ export interface BlocksStored {
   readonly hashes: BlockHashes
 }
 
+/** Why blocks stopped being matchable: for room, because they are damaged or unwanted, or by `reset`. */
 export type RemovalReason = 'evicted' | 'discarded' | 'reset'
 
 /** Blocks stopped being matchable in a tier, in the order in which they went. */
@@ -18,6 +19,7 @@ export interface BlocksRemoved {
   readonly reason: RemovalReason
 }
 
+/** What happens to named blocks. Events stand for content: copies of one block in two tiers are two `stored`. */
 export type BlockEvent = BlocksStored | BlocksRemoved
 
 /**

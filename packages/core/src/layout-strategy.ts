@@ -6,6 +6,7 @@ export interface RegionAddress {
   readonly offset: number
 }
 
+/** What a strategy is asked to lay out. */
 export interface LayoutRequest {
   readonly numBlocks: number
   readonly shape: BlockShape

@@ -1,11 +1,13 @@
 import type { LayoutStrategy } from './layout-strategy.js'
 
+/** One storage per layer, each with that layer's part of every block. */
 export interface LayerSeparateLayout {
   readonly kind: 'layer-separate'
   /** true: all keys, then all values of a layer; false: key and value of a block side by side. */
   readonly outerContiguous: boolean
 }
 
+/** A layout by a strategy of the user's own. Has no JSON form, since a strategy is code. */
 export interface CustomLayout {
   readonly kind: 'custom'
   readonly strategy: LayoutStrategy

@@ -1,3 +1,4 @@
+/** What bytes lie in: ordinary memory, page-locked memory, memory of a compute device, or a file. */
 export type StorageKind = 'system' | 'pinned' | 'device' | 'disk'
 
 /** What a storage really got, for `status()` and people. Plain JSON. */
@@ -27,6 +28,7 @@ export interface Storage {
   close(): Promise<void>
 }
 
+/** What an allocator is asked for. */
 export interface AllocateRequest {
   readonly sizeBytes: number
   /** Reserve address space or a name only; `commit()` makes it real. Default false. */

@@ -11,11 +11,13 @@ export interface TransferJob {
   readonly sums?: { readonly pieces: Float64Array; readonly into: Uint32Array; readonly when: 'before' | 'after' }
 }
 
+/** How long the caller of one transfer wants it. */
 export interface TransferOptions {
   /** Cancels a queued job (rejects with the signal's reason); a job that has started is awaited. */
   readonly signal?: AbortSignal
 }
 
+/** Jobs that wait and that run; jobs that succeeded so far, and the bytes they copied. */
 export interface TransferRuntimeStats {
   readonly queued: number
   readonly running: number

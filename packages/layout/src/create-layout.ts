@@ -8,6 +8,7 @@ import { PagedLayout, segmentSizes } from './paged-layout.js'
 /** Segments of paged layouts, in bytes: small enough that memory grows with use, large enough for huge pages. */
 export const DEFAULT_SEGMENT_BYTES = 64 * 2 ** 20
 
+/** What decides where bytes lie: type, shape and number of blocks, alignment. */
 export interface LayoutGeometry {
   readonly type: LayoutType
   readonly shape: BlockShape
@@ -18,6 +19,7 @@ export interface LayoutGeometry {
   readonly segmentBytes?: number | undefined
 }
 
+/** A geometry and the storages to lay it over. */
 export interface LayoutOptions extends LayoutGeometry {
   /** Memory or files to lay the blocks out in, in the order and of the sizes of `layoutStorageBytes`. Stay the caller's. */
   readonly storages: readonly Storage[]

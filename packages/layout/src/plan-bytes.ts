@@ -5,6 +5,7 @@ import { planBetween } from './plan-copy.js'
 import type { CopyPlan } from './run-list.js'
 import { runsOf } from './runs-of.js'
 
+/** Some blocks of one layout, and the flat buffer that has their canonical bytes. */
 export interface BytesRequest {
   readonly layout: Layout
   readonly ids: Uint32Array

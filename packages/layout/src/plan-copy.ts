@@ -3,12 +3,14 @@ import { type CopySide, layoutSide } from './copy-side.js'
 import { checkIds, type Layout } from './layout.js'
 import { type CopyPlan, RunList } from './run-list.js'
 
+/** Consecutive layers. */
 export interface LayerRange {
   readonly from: number
   /** Not included. */
   readonly to: number
 }
 
+/** Some blocks of one layout, and the blocks of another that get their bytes. */
 export interface CopyRequest {
   readonly from: Layout
   readonly fromIds: Uint32Array

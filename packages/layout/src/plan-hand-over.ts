@@ -5,6 +5,7 @@ import { type CopyPlan, RunList } from './run-list.js'
 /** Numbers of one piece: index of the block, offset in its canonical bytes, offset in the hand-over storage, length. */
 const PIECE_FIELDS = 4
 
+/** Pieces of some blocks, and the storage through which an engine hands them over. */
 export interface HandOverRequest {
   readonly layout: Layout
   /** Blocks that pieces name by their index here. */

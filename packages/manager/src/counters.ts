@@ -3,8 +3,10 @@ import type { TierName } from '@kvbm/core'
 /** Why a block did not reach the tier it was offered to. */
 export type DropReason = 'queue-full' | 'target-full' | 'source-gone' | 'filtered' | 'corrupt' | 'io-error' | 'closed'
 
+/** A way that copies take, named by its ends: `host-disk`. */
 export type Edge = `${TierName}-${TierName}`
 
+/** What one edge has carried since the manager was created. */
 export interface EdgeCounters {
   /** Blocks copied, verified and registered in the target tier. */
   blocks: number

@@ -25,7 +25,9 @@ type Numbered<E> = E extends unknown
   ? E & { /** Ascending without gaps over all tiers. */ readonly sequence: number }
   : never
 
+/** What a manager tells: block events, damage, states of tiers and gaps, numbered in one sequence. */
 export type ManagerEvent = Numbered<BlockEvent | BlocksCorrupt | TierStateChanged | EventsMissed>
+/** Called in the same turn as the event; it must return quickly. */
 export type ManagerEventListener = (event: ManagerEvent) => void
 
 /** Events kept for one slow reader before the oldest are dropped. */

@@ -50,11 +50,13 @@ export interface SaltOptions {
   readonly flags?: readonly string[]
 }
 
+/** Where to, and how long the caller waits. */
 export interface OffloadOptions extends WaitOptions {
   /** Default: the next tier below. */
   readonly to?: TierName
 }
 
+/** Where to, and how long the caller waits. */
 export interface OnboardOptions extends WaitOptions {
   /** Default: the fastest tier. */
   readonly to?: TierName

@@ -16,6 +16,7 @@ export interface ManagerSettings {
   readonly poison: boolean
 }
 
+/** The bounds of a manager that was given none. `poison` depends on `NODE_ENV`: on in development only. */
 export const DEFAULT_SETTINGS: Omit<ManagerSettings, 'poison'> = Object.freeze({
   offloadQueueMax: 8192,
   offloadConcurrency: 4,

@@ -3,6 +3,7 @@ import type { Counters, DropReason, Edge } from './counters.js'
 import type { RemoteStatus } from './remote.js'
 import type { TierState, TierStore } from './tier.js'
 
+/** One tier in `status()`: its state with reason, its blocks, and what its memory or file really is. */
 export interface TierStatus {
   readonly state: TierState
   readonly reason: string
@@ -25,6 +26,7 @@ export interface TierStatus {
   readonly damagedAtOpen?: number
 }
 
+/** One edge in `status()`: what it has carried, what waits and runs, and what was dropped for which reason. */
 export interface EdgeStatus {
   readonly blocks: number
   readonly bytes: number

@@ -5,6 +5,7 @@ import type { SlotFile } from '@kvbm/storage'
 import { TransfersInFlight } from './transfers-in-flight.js'
 import type { WaitOptions } from './within.js'
 
+/** `ok`; `degraded`: its last work failed, it goes on being tried; `off`: it takes and gives no blocks. */
 export type TierState = 'ok' | 'degraded' | 'off'
 
 export interface TierParts {

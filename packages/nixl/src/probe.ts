@@ -1,6 +1,6 @@
 import { type Attempt, searchLibrary } from './library-search.js'
 
-/** @experimental */
+/** Where else to look. @experimental */
 export interface ProbeOptions {
   /** File of NIXL's C library; looked at right after `NIXL_CAPI_LIBRARY`. */
   readonly path?: string | undefined
@@ -8,7 +8,7 @@ export interface ProbeOptions {
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined
 }
 
-/** @experimental What `probe` found. Plain JSON. */
+/** What `probe` found. Plain JSON. @experimental */
 export type ProbeResult =
   | { readonly available: 'found'; readonly path: string; readonly tried: readonly Attempt[] }
   | { readonly available: false; readonly path?: undefined; readonly tried: readonly Attempt[] }

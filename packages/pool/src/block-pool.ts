@@ -22,6 +22,7 @@ import type { PoolFacts, PoolStats } from './pool-facts.js'
 import type { RestoredBlocks } from './restore.js'
 import { Waiters, type WaitOptions } from './waiters.js'
 
+/** What a pool is: how many blocks, which names, who is told. */
 export interface BlockPoolOptions {
   /** Blocks of the pool, at most 2²⁷. */
   readonly numBlocks: number
@@ -41,6 +42,7 @@ export interface BlockPoolOptions {
   readonly leaks?: LeakMode | undefined
 }
 
+/** Why blocks are discarded, and whether their place is used again. */
 export interface DiscardOptions {
   /** Told in the `removed` event. */
   readonly reason: RemovalReason

@@ -17,6 +17,10 @@ import type { Notifier } from './notifier.js'
 import type { PoolCounters } from './pool-counters.js'
 import { chains, nameRows, type RestoredBlocks, recentFirst, registeredParent } from './restore.js'
 
+/**
+ * `allow`: a name may have several blocks, and the caller keeps its own; `reject`: the caller gets the block that was
+ * first.
+ */
 export type DuplicatePolicy = 'allow' | 'reject'
 
 export interface BlockStoreOptions {

@@ -3,6 +3,7 @@ import type { DuplicatePolicy } from './block-store.js'
 import { Grip, type HandleName, type Holdings } from './grip.js'
 import type { PoolFacts } from './pool-facts.js'
 
+/** What `register` may do differently this time. */
 export interface RegisterOptions {
   /** What to do with a block whose hash is in the pool already. Default: the pool's `duplicates`. */
   readonly duplicates?: DuplicatePolicy | undefined

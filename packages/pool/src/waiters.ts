@@ -1,5 +1,6 @@
 import { DeadlineError } from '@kvbm/core'
 
+/** What ends a wait besides its success. */
 export interface WaitOptions {
   /** Ends the wait; it rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined

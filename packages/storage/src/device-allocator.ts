@@ -2,6 +2,7 @@ import { type AllocateRequest, KvbmError, type Storage, type StorageAllocator } 
 import { checkDeviceName, chooseDevice, type DeviceChoice } from './device-backend.js'
 import { type RuntimeOption, runtimeOf } from './runtime-option.js'
 
+/** Which device, and the transfer runtime that its memory belongs to. */
 export interface DeviceAllocatorOptions extends RuntimeOption {
   /** `cpu`, `cuda:0`, `cuda:1` … Default: the best device here. */
   readonly device?: string

@@ -17,6 +17,7 @@ import { bindingOf, type RuntimeOption } from './runtime-option.js'
 import type { SlotFile } from './slot-file.js'
 import { DIRECT_IO_OFF, SEGMENT_BYTES_DEFAULT } from './slot-geometry.js'
 
+/** How files are opened, and the transfer runtime that they belong to. */
 export interface DiskAllocatorOptions extends RuntimeOption {
   /** `auto` bypasses the page cache where sizes and file system allow it; `off` never does. Default `auto`. */
   readonly directIo?: 'auto' | 'off'

@@ -18,6 +18,7 @@ import { nextGeneration, partitionRecords, selectRecords } from './slot-records.
 import { type Superblock, TABLE_OFFSET } from './superblock.js'
 import { writeSuperblock } from './superblock-file.js'
 
+/** What the slots are for, how many, and how large. */
 export interface OpenSlotsOptions {
   /** Canonical text of everything that decides whether blocks may be reused; its hash names the sub-directory. */
   readonly fingerprint: string

@@ -13,6 +13,7 @@ import { explained } from './private-directory.js'
 import { bindingOf, type RuntimeOption } from './runtime-option.js'
 import { descriptorPath, roomIn, type ScratchPlace, scratchDirectory, scratchPlace } from './scratch-place.js'
 
+/** Size and place of a scratch file. */
 export interface ScratchFileOptions extends RuntimeOption {
   /** The file has exactly so many bytes. */
   readonly sizeBytes: number

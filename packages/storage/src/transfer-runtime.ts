@@ -17,6 +17,7 @@ const THREADS_MAX = 8
 const JOBS_MAX = 4096
 const NUMBERS_PER_RUN = 5
 
+/** Threads and bounds of a transfer runtime. */
 export interface TransferRuntimeOptions {
   /** Threads that copy and do file I/O. Default: one per CPU, at least 4 (the depth a disk wants), at most 8. */
   readonly threads?: number

@@ -3,6 +3,7 @@ import type { Binding } from '@kvbm/native'
 import { checkRange } from './byte-range.js'
 import { bindingOf, type RuntimeOption } from './runtime-option.js'
 
+/** What the wrapped memory is, and the transfer runtime that copies it. */
 export interface WrapMemoryOptions extends RuntimeOption {
   /** What the memory is to its owner. Default `system`. */
   readonly kind?: 'system' | 'pinned' | 'device'

@@ -11,6 +11,7 @@ export interface ChainStep {
   readonly start: number
 }
 
+/** What a hasher is made of: an algorithm, a page size, a root, and the function that chains. */
 export interface BlockHasherOptions {
   readonly algorithm: HashAlgorithm
   /** Tokens per block. */

@@ -4,6 +4,7 @@ import type { BlockHasher } from './block-hasher.js'
 import { type Sha256Options, sha256Hasher } from './sha256-hasher.js'
 import type { TokenInput } from './tokens.js'
 
+/** Page size, salt and algorithm of a prompt's names. */
 export interface HashTokensOptions extends Sha256Options {
   /** Only `sha256`; for `xxh3` see `loadXxh3`. */
   readonly algorithm?: 'sha256' | undefined

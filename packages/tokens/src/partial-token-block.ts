@@ -3,6 +3,7 @@ import type { BlockHasher } from './block-hasher.js'
 import { TokenBlock } from './token-block.js'
 import { type TokenInput, tokenArray, tokenId } from './tokens.js'
 
+/** Where in a sequence the block stands, and what names it. */
 export interface PartialTokenBlockOptions {
   readonly hasher: BlockHasher
   /** Hash of the block before, four words. Default: the root of the hasher. */

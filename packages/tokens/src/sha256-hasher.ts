@@ -3,6 +3,7 @@ import { type Binding, loadBinding } from '@kvbm/native'
 import { BlockHasher } from './block-hasher.js'
 import { type Salt, saltBytes } from './salt.js'
 
+/** Page size and salt of SHA-256 names. */
 export interface Sha256Options {
   /** Tokens per block, 1 to 2³² − 1. */
   readonly pageSize: number

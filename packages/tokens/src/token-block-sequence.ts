@@ -9,6 +9,7 @@ import { type TokenInput, type TokenRange, tokenArray, tokenId } from './tokens.
 /** Page size and salt, or a hasher of your own (for example of `loadXxh3`). */
 export type TokenBlockSequenceOptions = Sha256Options | { readonly hasher: BlockHasher }
 
+/** A sequence taken apart: its full blocks, and the one being filled. */
 export interface TokenBlockParts {
   readonly blocks: readonly TokenBlock[]
   readonly partial: PartialTokenBlock

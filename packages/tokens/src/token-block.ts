@@ -1,6 +1,7 @@
 import type { BlockHashes } from '@kvbm/core'
 import type { BlockHasher } from './block-hasher.js'
 
+/** A full block's tokens and name. */
 export interface TokenBlockOptions {
   readonly hasher: BlockHasher
   /** Exactly `pageSize` tokens; the block owns them. */

@@ -10,6 +10,7 @@ import type { TokenInput } from './tokens.js'
  */
 export type SeedConvention = 'v1' | 'current'
 
+/** Page size, salt and seed convention of XXH3 names. */
 export interface Xxh3Options {
   /** Tokens per block. */
   readonly pageSize: number

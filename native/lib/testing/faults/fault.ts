@@ -15,6 +15,7 @@ export interface FaultTarget {
   readonly times?: number
 }
 
+/** Errors of the system that can be simulated. */
 export type FaultCode = 'EIO' | 'ENOSPC' | 'EDQUOT'
 
 /** What happens to an access. */

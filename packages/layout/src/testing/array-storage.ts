@@ -1,5 +1,6 @@
 import { ClosedError, invalidArgument, nonNegativeInteger, type Storage, type StorageDescription } from '@kvbm/core'
 
+/** What an `ArrayStorage` is, and what it pretends to be. */
 export interface ArrayStorageOptions {
   readonly sizeBytes: number
   /** Unique among the storages of one test. */

@@ -7,6 +7,7 @@ import { planCopy } from '../plan-copy.js'
 import { ArrayStorage } from './array-storage.js'
 import { executePlan } from './execute-plan.js'
 
+/** Which layout is examined, and with which geometries. */
 export interface LayoutConformanceOptions {
   /** What is examined. A strategy of your own: `LayoutType.Custom(strategy)`. */
   readonly type: LayoutType

@@ -3,6 +3,7 @@ import { KvbmError, type Storage, type StorageAllocator } from '@kvbm/core'
 import type { NativeTransferRuntime } from '../transfer-runtime.js'
 import { wrapMemory } from '../wrap-memory.js'
 
+/** Which allocator is examined. */
 export interface AllocatorConformanceOptions {
   /** A fresh allocator; its storages must belong to `runtime`. */
   readonly make: () => StorageAllocator
