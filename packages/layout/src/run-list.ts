@@ -36,7 +36,7 @@ export class RunList {
         rows[last + 4] = before + length
         return
       }
-      
+      this.#ascending &&= sourceEnd <= sourceOffset
     } else if (last >= 0) {
       this.#ascending &&= rows[last]! < source
     }
