@@ -1,0 +1,159 @@
+import { randomUUID } from 'node:crypto'
+import type { GenerationEnd, GenerationEvent, PromptReady, ServedModel } from '@kvbm/connector'
+import { ApiError, toApiError } from './api-error.js'
+import {
+  type Answer,
+  type Body,
+  cacheReport,
+  type Dialect,
+  type FinishReason,
+  generationOf,
+  serverTiming,
+  usageOf,
+} from './dialect.js'
+import type { RequestQueue } from './request-queue.js'
+
+export interface GenerationOptions<B extends Body> {
+  readonly model: ServedModel
+  readonly queue: RequestQueue
+  readonly dialect: Dialect<B>
+  readonly body: B
+  readonly tenant: string | undefined
+  /** Aborts when the client goes away. */
+  readonly signal: AbortSignal
+  /** Called once when the prompt is in the engine, with milliseconds since the request arrived. */
+  readonly onPrompt: (prompt: PromptReady, waitedMs: number) => void
+}
+
+/** Runs one request to its response. The place in the queue is given back when the answer is complete, failed or abandoned. */
+export async function respond<B extends Body>(options: GenerationOptions<B>): Promise<Response> {
+  const { model, queue, dialect, body } = options
+  const arrived = performance.now()
+  const tokens = dialect.tokens(body, model)
+  const room = model.contextTokens - tokens.length
+  if (tokens.length === 0) throw new ApiError(400, 'The prompt has no tokens.', { param: 'prompt' })
+  if (room < 1) throw tooLong(tokens.length, model.contextTokens)
+  const client = new AbortController()
+  const signal = AbortSignal.any([options.signal, client.signal])
+  const leave = await queue.enter(signal)
+  const waitMs = performance.now() - arrived
+  const maxTokens = Math.min(dialect.maxTokens(body) ?? room, room)
+  const events = model.generate(generationOf(body, { tokens, maxTokens, tenant: options.tenant, signal }))
+  const running = new RunningAnswer(events[Symbol.asyncIterator](), dialect, answerOf(dialect, model), () => {
+    client.abort()
+    leave()
+  })
+  try {
+    const prompt = await running.prompt(waitMs)
+    options.onPrompt(prompt, performance.now() - arrived)
+    return body.stream === true
+      ? running.stream(prompt, body.stream_options?.include_usage === true)
+      : await running.whole(prompt)
+  } catch (error) {
+    await running.end()
+    throw error
+  }
+}
+
+/** An answer on its way: first the prompt, then text, then the end. */
+class RunningAnswer<B extends Body> {
+  readonly #events: AsyncIterator<GenerationEvent>
+  readonly #dialect: Dialect<B>
+  readonly #answer: Answer
+  readonly #onEnd: () => void
+
+  constructor(events: AsyncIterator<GenerationEvent>, dialect: Dialect<B>, answer: Answer, onEnd: () => void) {
+    this.#events = events
+    this.#dialect = dialect
+    this.#answer = answer
+    this.#onEnd = onEnd
+  }
+
+  async prompt(waitMs: number): Promise<PromptReady> {
+    const { value } = await this.#events.next()
+    if (value?.type !== 'prompt') throw new ApiError(503, 'The request was given up before its prompt was evaluated.')
+    return { ...value, timings: { ...value.timings, waitMs: value.timings.waitMs + waitMs } }
+  }
+
+  async whole(prompt: PromptReady): Promise<Response> {
+    let text = ''
+    let end: GenerationEnd | undefined
+    for await (const event of this.#rest()) {
+      if (event.type === 'text') text += event.text
+      else if (event.type === 'end') end = event
+    }
+    const answer = this.#dialect.whole(this.#answer, text, finishOf(end))
+    const body = { ...answer, usage: usageOf(prompt, end?.completionTokens ?? 0), kv: cacheReport(prompt) }
+    return Response.json(body, { headers: { 'Server-Timing': serverTiming(prompt) } })
+  }
+
+  stream(prompt: PromptReady, withUsage: boolean): Response {
+    const parts = this.#streamParts(prompt, withUsage)
+    const encoder = new TextEncoder()
+    const body = new ReadableStream<Uint8Array>({
+      pull: async (controller) => {
+        const { value, done } = await parts.next()
+        if (done) controller.close()
+        else controller.enqueue(encoder.encode(`data: ${value}\n\n`))
+      },
+      cancel: () => this.end(),
+    })
+    const headers = {
+      'Content-Type': 'text/event-stream; charset=utf-8',
+      'Cache-Control': 'no-store',
+      'Server-Timing': serverTiming(prompt),
+    }
+    return new Response(body, { headers })
+  }
+
+  /** Ends the generation where it is and gives its place back. Idempotent. */
+  async end(): Promise<void> {
+    this.#onEnd()
+    await this.#events.return?.()
+  }
+
+  async *#streamParts(prompt: PromptReady, withUsage: boolean): AsyncGenerator<string, void, void> {
+    const opening = this.#dialect.opening(this.#answer)
+    if (opening !== undefined) yield JSON.stringify(opening)
+    let end: GenerationEnd | undefined
+    try {
+      for await (const event of this.#rest()) {
+        if (event.type === 'text') yield JSON.stringify(this.#dialect.chunk(this.#answer, event.text, null))
+        else if (event.type === 'end') end = event
+      }
+    } catch (error) {
+      // The headers are sent: the API's way to report a failure now is an event of its own.
+      yield JSON.stringify(toApiError(error).body)
+      return
+    }
+    const last = this.#dialect.chunk(this.#answer, undefined, finishOf(end))
+    yield JSON.stringify({ ...last, kv: cacheReport(prompt) })
+    const usage = usageOf(prompt, end?.completionTokens ?? 0)
+    if (withUsage) yield JSON.stringify({ ...last, choices: [], usage })
+    yield '[DONE]'
+  }
+
+  async *#rest(): AsyncGenerator<GenerationEvent, void, void> {
+    try {
+      for (let next = await this.#events.next(); !next.done; next = await this.#events.next()) yield next.value
+    } finally {
+      await this.end()
+    }
+  }
+}
+
+function answerOf(dialect: { readonly idPrefix: string }, model: ServedModel): Answer {
+  return { id: `${dialect.idPrefix}${randomUUID()}`, created: Math.floor(Date.now() / 1000), model: model.id }
+}
+
+function finishOf(end: GenerationEnd | undefined): FinishReason {
+  return end === undefined || end.finishReason === 'aborted' ? null : end.finishReason
+}
+
+function tooLong(promptTokens: number, contextTokens: number): ApiError {
+  return new ApiError(
+    400,
+    `The prompt has ${promptTokens} tokens; this model takes ${contextTokens} of prompt and answer together. Shorten it.`,
+    { code: 'context_length_exceeded', param: 'messages' },
+  )
+}

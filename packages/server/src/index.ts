@@ -1,0 +1,5 @@
+export { Access, isLoopback, newControlToken } from './access.js'
+export { ApiError } from './api-error.js'
+export { createKvServer, type KvServer } from './kv-server.js'
+export type { Listening, ListenOptions } from './listen.js'
+export type { KvServerOptions } from './server-options.js'

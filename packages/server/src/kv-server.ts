@@ -1,0 +1,185 @@
+import type { PromptReady, ServedModel } from '@kvbm/connector'
+import { type Context, Hono } from 'hono'
+import { Access } from './access.js'
+import { ApiError, toApiError } from './api-error.js'
+import { type Body, chatDialect, chatMessages, completionDialect, type Dialect } from './dialect.js'
+import { respond } from './generation.js'
+import { type Listening, type ListenOptions, listen } from './listen.js'
+import { readJson } from './read-json.js'
+import { RequestQueue } from './request-queue.js'
+import { chatCompletionSchema, completionSchema, type PromptBody, parseBody, promptSchema } from './request-schemas.js'
+import { type ServerMetrics, serverMetrics } from './server-metrics.js'
+import { type KvServerOptions, resolveOptions } from './server-options.js'
+
+type Options = ReturnType<typeof resolveOptions>
+
+/** OpenAI-compatible routes over models with a KV cache. Made by `createKvServer`. */
+export class KvServer {
+  readonly #options: Options
+  readonly #access: Access
+  readonly #queues: ReadonlyMap<ServedModel, RequestQueue>
+  readonly #metrics: ServerMetrics
+  readonly #app = new Hono()
+  readonly #listening = new Set<Listening>()
+  readonly #stopping = new AbortController()
+
+  constructor(options: Options, metrics: ServerMetrics) {
+    this.#options = options
+    this.#metrics = metrics
+    this.#access = new Access(options)
+    const queue = (model: ServedModel) => new RequestQueue({ running: model.slots, waitingMax: options.waitingMax })
+    this.#queues = new Map(options.models.map((model) => [model, queue(model)]))
+    this.#defineRoutes()
+  }
+
+  /** Who may ask what: for routes of your own beside these. */
+  get access(): Access {
+    return this.#access
+  }
+
+  /** What `X-Kvbm-Token` must hold for routes that change the server's state. */
+  get controlToken(): string {
+    return this.#options.controlToken
+  }
+
+  /** The fetch handler: mount it in Express, Fastify, Next or anything that speaks Request and Response. */
+  readonly fetch = async (request: Request): Promise<Response> => this.#app.fetch(request)
+
+  /** Serves over HTTP; loopback and a free port by default. Refuses to be reachable by others without an API key. */
+  async listen(
+    options: ListenOptions & { readonly fetch?: (request: Request) => Response | Promise<Response> } = {},
+  ): Promise<Listening> {
+    const listening = await listen(options.fetch ?? this.fetch, options, this.#options.apiKeys.length > 0)
+    this.#listening.add(listening)
+    return listening
+  }
+
+  /** Refuses new requests, lets running ones end, at most `deadlineMs` long; then aborts them. Models stay the caller's. */
+  async close({ deadlineMs = 10_000 }: { readonly deadlineMs?: number } = {}): Promise<void> {
+    const timer = setTimeout(() => this.#stopping.abort(new ApiError(503, 'The server is shutting down.')), deadlineMs)
+    const listening = [...this.#listening].map((server) => server.close())
+    await Promise.all([...this.#queues.values()].map((queue) => queue.drain()))
+    await Promise.all(listening)
+    clearTimeout(timer)
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #defineRoutes(): void {
+    const app = this.#app
+    app.use(async (c, next) => {
+      this.#access.checkSite(c.req.raw)
+      await next()
+      this.#metrics.request(c.req.routePath, c.res.status)
+    })
+    app.onError((error) => {
+      const failure = toApiError(error)
+      if (failure.status === 500) this.#options.logger.error(`A request failed: ${String(error.stack ?? error)}`)
+      return failure.toResponse()
+    })
+    app.notFound((c) => new ApiError(404, `There is no ${c.req.method} ${c.req.path} here.`).toResponse())
+    app.post('/v1/chat/completions', async (c) =>
+      this.#generate(c, chatDialect, parseBody(chatCompletionSchema, await this.#json(c))),
+    )
+    app.post('/v1/completions', async (c) =>
+      this.#generate(c, completionDialect, parseBody(completionSchema, await this.#json(c))),
+    )
+    app.get('/v1/models', (c) => this.#listModels(c))
+    app.get('/v1/models/:id{.+}', (c) => this.#showModel(c))
+    app.post('/v1/kv/warm', (c) => this.#warm(c))
+    app.get('/v1/kv/explain', (c) => this.#explain(c))
+    app.get('/metrics', (c) => this.#showMetrics(c))
+    app.get('/healthz', (c) => c.text('ok'))
+    app.get('/readyz', (c) =>
+      c.json({ ready: true, models: this.#options.models.map(({ id, status }) => ({ id, status: status() })) }),
+    )
+  }
+
+  async #generate<B extends Body>(c: Context, dialect: Dialect<B>, body: B): Promise<Response> {
+    const tenant = this.#access.tenantOf(c.req.raw)
+    const model = this.#model(body.model)
+    const signal = AbortSignal.any([c.req.raw.signal, this.#stopping.signal])
+    const onPrompt = (prompt: PromptReady, ms: number): void => this.#metrics.prompt(prompt, ms / 1000)
+    return respond({ model, queue: this.#queues.get(model)!, dialect, body, tenant, signal, onPrompt })
+  }
+
+  async #warm(c: Context): Promise<Response> {
+    this.#access.checkControl(c.req.raw)
+    const tenant = this.#access.tenantOf(c.req.raw)
+    const body = parseBody(promptSchema, await this.#json(c))
+    const model = this.#model(body.model)
+    const leave = await this.#queues.get(model)!.enter(c.req.raw.signal)
+    try {
+      const options = { signal: c.req.raw.signal, ...(tenant === undefined ? {} : { tenant }) }
+      return c.json(await model.warm(promptTokens(body, model), options))
+    } finally {
+      leave()
+    }
+  }
+
+  #explain(c: Context): Response {
+    const tenant = this.#access.tenantOf(c.req.raw)
+    const body = parseBody(promptSchema, { model: c.req.query('model'), prompt: c.req.query('prompt') })
+    const model = this.#model(body.model)
+    return c.json(model.explain(promptTokens(body, model), tenant === undefined ? {} : { tenant }))
+  }
+
+  #listModels(c: Context): Response {
+    this.#access.tenantOf(c.req.raw)
+    return c.json({ object: 'list', data: this.#options.models.map(describeModel) })
+  }
+
+  #showModel(c: Context): Response {
+    this.#access.tenantOf(c.req.raw)
+    return c.json(describeModel(this.#model(c.req.param('id'))))
+  }
+
+  /** Numbers of all tenants together: for the operator, who holds the token, once there are keys. */
+  async #showMetrics(c: Context): Promise<Response> {
+    const { metricsRegistry, apiKeys } = this.#options
+    const bearer = /^Bearer (.+)$/.exec(c.req.header('authorization') ?? '')?.[1]
+    if (apiKeys.length > 0 && !this.#access.holdsControl(bearer)) this.#access.checkControl(c.req.raw)
+    if (metricsRegistry === undefined) throw new ApiError(404, 'This server was given no metricsRegistry.')
+    return c.text(await metricsRegistry.metrics(), 200, { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' })
+  }
+
+  #json(c: Context): Promise<unknown> {
+    return readJson(c.req.raw, this.#options.bodyBytesMax)
+  }
+
+  #model(id: string | undefined): ServedModel {
+    const { models } = this.#options
+    const model = id === undefined ? models[0] : models.find((served) => served.id === id)
+    if (model !== undefined) return model
+    const served = models.map((other) => other.id).join(', ')
+    throw new ApiError(404, `There is no model '${id}' here. There is: ${served}.`, {
+      code: 'model_not_found',
+      param: 'model',
+    })
+  }
+}
+
+/** A server over models that are loaded already. Throws `RangeError` for options out of range. */
+export async function createKvServer(options: KvServerOptions): Promise<KvServer> {
+  const resolved = resolveOptions(options)
+  return new KvServer(resolved, await serverMetrics(resolved.metricsRegistry))
+}
+
+function promptTokens({ messages, prompt }: PromptBody, model: ServedModel): Uint32Array {
+  if (messages !== undefined) return model.tokenizeChat(chatMessages(messages))
+  if (prompt !== undefined) return model.tokenize(prompt)
+  throw new ApiError(400, 'Give messages or a prompt.', { param: 'prompt' })
+}
+
+function describeModel({ id, notice, contextTokens }: ServedModel): object {
+  return {
+    id,
+    object: 'model',
+    created: 0,
+    owned_by: 'local',
+    context_length: contextTokens,
+    ...(notice === '' ? {} : { notice }),
+  }
+}

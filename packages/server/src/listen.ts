@@ -1,0 +1,50 @@
+import { once } from 'node:events'
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { serve } from '@hono/node-server'
+import { isLoopback } from './access.js'
+
+export interface ListenOptions {
+  /** Default 0: a free port. */
+  readonly port?: number | undefined
+  /** Default 127.0.0.1. Others can reach any other address, so that needs an API key. */
+  readonly host?: string | undefined
+}
+
+export interface Listening {
+  readonly url: string
+  readonly port: number
+  /** Stops accepting connections, and resolves when the open ones have ended. */
+  close(): Promise<void>
+}
+
+/** Serves a fetch handler over HTTP. Throws before opening anything when it would be reachable by others without a key. */
+export async function listen(
+  fetch: (request: Request) => Response | Promise<Response>,
+  { port = 0, host = '127.0.0.1' }: ListenOptions,
+  hasKeys: boolean,
+): Promise<Listening> {
+  if (!isLoopback(host) && !hasKeys)
+    throw new TypeError(
+      `host: ${host} can be reached by others and the server has no API key. Give apiKeys, or listen on 127.0.0.1.`,
+    )
+  const server = serve({ fetch, port, hostname: host, overrideGlobalObjects: false })
+  await Promise.race([once(server, 'listening'), once(server, 'error').then(([error]) => Promise.reject(error))])
+  const address = server.address() as AddressInfo
+  const name = address.family === 'IPv6' ? `[${address.address}]` : address.address
+  return { url: `http://${name}:${address.port}`, port: address.port, close: closer(server as Server) }
+}
+
+/** Keep-alive connections of answers that end while closing are idle then, and nobody else would close them. */
+function closer(server: Server): () => Promise<void> {
+  let closing = false
+  const closeIdle = (): void => void (closing && setImmediate(() => server.closeIdleConnections()))
+  server.on('request', (_request, response) => response.once('close', closeIdle))
+  return async () => {
+    const closed = once(server, 'close')
+    closing = true
+    server.close()
+    closeIdle()
+    await closed
+  }
+}

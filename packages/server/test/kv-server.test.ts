@@ -1,0 +1,241 @@
+import { request as httpRequest } from 'node:http'
+import { Registry } from 'prom-client'
+import { expect, test } from 'vitest'
+import { createKvServer } from '../src/index.js'
+import { ScriptedModel } from './support/scripted-model.js'
+import { gate, ServerWorld } from './support/server-world.js'
+
+const CHAT = '/v1/chat/completions'
+const hello = { messages: [{ role: 'user', content: 'hello' }] }
+
+async function errorOf(response: Response): Promise<{ status: number; message: string; code: unknown }> {
+  const { error } = (await response.json()) as { error: { message: string; code: unknown } }
+  return { status: response.status, message: error.message, code: error.code }
+}
+
+test('Server-Timing says where the time went, also in a stream', async () => {
+  await using world = await ServerWorld.open()
+  for (const stream of [false, true]) {
+    const response = await world.post(CHAT, { ...hello, stream })
+    expect(response.headers.get('server-timing')).toMatch(
+      /^wait;dur=\d+\.\d, lookup;dur=1\.0, restore;dur=2\.0, prefill;dur=3\.0$/,
+    )
+    await response.text()
+  }
+})
+
+test('bodies that cannot be used are 400 and name the field', async () => {
+  await using world = await ServerWorld.open()
+  expect(await errorOf(await world.post(CHAT, '{'))).toMatchObject({
+    status: 400,
+    message: expect.stringMatching(/not JSON/),
+  })
+  expect(await errorOf(await world.post(CHAT, {}))).toMatchObject({
+    status: 400,
+    message: expect.stringMatching(/^messages/),
+  })
+  const tools = { ...hello, tools: [{ type: 'function' }] }
+  expect(await errorOf(await world.post(CHAT, tools))).toMatchObject({
+    status: 400,
+    message: expect.stringMatching(/^tools/),
+  })
+  expect((await world.post(CHAT, { ...hello, n: 2 })).status).toBe(400)
+  expect((await world.post('/v1/completions', { prompt: '' })).status).toBe(400)
+})
+
+test('a prompt longer than the context is refused with its length', async () => {
+  await using world = await ServerWorld.open()
+  const response = await world.post('/v1/completions', { prompt: 'x'.repeat(200) })
+  expect(await errorOf(response)).toMatchObject({ status: 400, code: 'context_length_exceeded', message: /200 tokens/ })
+})
+
+test('a body beyond the limit is 413, with and without a stated length', async () => {
+  await using world = await ServerWorld.open({ bodyBytesMax: 1000 })
+  const big = JSON.stringify({ prompt: 'x'.repeat(2000) })
+  expect((await world.post('/v1/completions', big)).status).toBe(413)
+  const body = new ReadableStream({
+    start(controller) {
+      controller.enqueue(new TextEncoder().encode(big))
+      controller.close()
+    },
+  })
+  const streamed = await world.server.fetch(
+    new Request(`${world.url}/v1/completions`, { method: 'POST', body, duplex: 'half' } as RequestInit),
+  )
+  expect(streamed.status).toBe(413)
+})
+
+test('beyond the running and the waiting ones a request gets 429 with Retry-After, and later ones are served', async () => {
+  await using world = await ServerWorld.open({ waitingMax: 1 })
+  const held = gate()
+  world.model.gate = held.closed
+  const running = [world.post(CHAT, hello), world.post(CHAT, hello)]
+  await untilRunning(world.model, 2)
+  const waiting = world.post(CHAT, hello)
+  const refused = await retryUntil(
+    () => world.post(CHAT, hello),
+    (response) => response.status === 429,
+  )
+  expect(Number(refused.headers.get('retry-after'))).toBeGreaterThanOrEqual(1)
+  held.open()
+  for (const response of await Promise.all([...running, waiting])) expect(response.status).toBe(200)
+  expect((await world.post(CHAT, hello)).status).toBe(200)
+})
+
+test('a client that goes away ends its generation and frees its place', async () => {
+  await using world = await ServerWorld.open()
+  const held = gate()
+  world.model.gate = held.closed
+  const client = new AbortController()
+  const response = await world.post(CHAT, { ...hello, stream: true }, { signal: client.signal })
+  const reader = response.body!.getReader()
+  await reader.read()
+  expect(world.model.running).toBe(1)
+  client.abort()
+  await expect(reader.read()).rejects.toThrow()
+  while (!world.model.requests[0]!.signal!.aborted) await new Promise(setImmediate)
+  held.open()
+  await untilRunning(world.model, 0)
+  expect(world.model.abandoned).toBe(1)
+  world.model.gate = undefined
+  expect((await world.post(CHAT, hello)).status).toBe(200)
+})
+
+test('a client that goes away before its turn never reaches the model', async () => {
+  await using world = await ServerWorld.open()
+  const held = gate()
+  world.model.gate = held.closed
+  const running = [world.post(CHAT, hello), world.post(CHAT, hello)]
+  await untilRunning(world.model, 2)
+  const client = new AbortController()
+  const waiting = world.post(CHAT, hello, { signal: client.signal })
+  client.abort()
+  await expect(waiting).rejects.toThrow()
+  held.open()
+  for (const response of await Promise.all(running)) await response.text()
+  expect(world.model.requests).toHaveLength(2)
+})
+
+test('an engine that fails is a 500 before the answer began, and the place is free again', async () => {
+  await using world = await ServerWorld.open()
+  world.model.failure = new Error('the engine broke')
+  for (let round = 0; round < 3; round++)
+    expect(await errorOf(await world.post(CHAT, hello))).toMatchObject({ status: 500, message: 'the engine broke' })
+  world.model.failure = undefined
+  expect((await world.post(CHAT, hello)).status).toBe(200)
+})
+
+test('foreign hosts and foreign pages are refused on every route', async () => {
+  await using world = await ServerWorld.open()
+  for (const path of ['/healthz', '/readyz', '/metrics', '/v1/models', '/nowhere']) {
+    expect((await fetch(`${world.url}${path}`, { headers: { Origin: 'https://evil.example' } })).status).toBe(403)
+    expect(await statusWithHost(`${world.url}${path}`, 'evil.example')).toBe(403)
+  }
+  expect((await fetch(`${world.url}/healthz`, { headers: { Origin: world.url } })).status).toBe(200)
+  expect((await fetch(`${world.url}/healthz`)).headers.get('access-control-allow-origin')).toBeNull()
+})
+
+test('with keys each key is a tenant: no key no answer, and hits only among its own', async () => {
+  await using world = await ServerWorld.open({ apiKeys: ['key-number-one', 'key-number-two'] })
+  expect((await world.post(CHAT, hello)).status).toBe(401)
+  expect((await fetch(`${world.url}/v1/models`)).status).toBe(401)
+  const as = (key: string) => ({ headers: { Authorization: `Bearer ${key}` } })
+  const cached = async (key: string): Promise<number> => {
+    const body = (await (await world.post(CHAT, hello, as(key))).json()) as {
+      usage: { prompt_tokens_details: { cached_tokens: number } }
+    }
+    return body.usage.prompt_tokens_details.cached_tokens
+  }
+  expect(await cached('key-number-one')).toBe(0)
+  expect(await cached('key-number-one')).toBeGreaterThan(0)
+  expect(await cached('key-number-two')).toBe(0)
+  const explain = async (key: string) =>
+    (await fetch(`${world.url}/v1/kv/explain?prompt=%3Cuser%3Ehello`, as(key))).json()
+  expect(await explain('key-number-one')).toMatchObject({ reason: 'hit' })
+  await world.post('/v1/completions', { prompt: 'only one knows' }, as('key-number-one'))
+  const foreign = await fetch(`${world.url}/v1/kv/explain?prompt=only%20one%20knows`, as('key-number-two'))
+  expect(await foreign.json()).toMatchObject({ cachedTokens: 0, reason: 'never seen' })
+  expect((await fetch(`${world.url}/metrics`, as('key-number-one'))).status).toBe(403)
+  expect(world.model.requests.every(({ tenant }) => tenant !== undefined && !tenant.includes('key-number'))).toBe(true)
+})
+
+test('warming needs the control token', async () => {
+  await using world = await ServerWorld.open()
+  expect((await world.post('/v1/kv/warm', { prompt: 'abc' })).status).toBe(403)
+  const headers = { 'X-Kvbm-Token': world.server.controlToken }
+  const warmed = await world.post('/v1/kv/warm', { prompt: 'abc' }, { headers })
+  expect(await warmed.json()).toMatchObject({ promptTokens: 3, cachedTokens: 0 })
+})
+
+test('health, readiness and metrics', async () => {
+  await using world = await ServerWorld.open({ metricsRegistry: new Registry() })
+  expect(await (await fetch(`${world.url}/healthz`)).text()).toBe('ok')
+  expect(await (await fetch(`${world.url}/readyz`)).json()).toMatchObject({ ready: true, models: [{ id: 'scripted' }] })
+  await world.post(CHAT, hello)
+  const metrics = await (await fetch(`${world.url}/metrics`)).text()
+  expect(metrics).toContain('kvbm_server_requests_total{route="/v1/chat/completions",status="200"} 1')
+  expect(metrics).toContain('kvbm_server_time_to_first_token_seconds_count{cached="no"} 1')
+})
+
+test('it refuses to be reachable by others without a key', async () => {
+  const server = await createKvServer({ models: [new ScriptedModel()] })
+  await expect(server.listen({ host: '0.0.0.0' })).rejects.toThrow(/0\.0\.0\.0 can be reached by others/)
+  await server.close()
+})
+
+test('closing drains: running answers end, new requests are refused', async () => {
+  const world = await ServerWorld.open()
+  const held = gate()
+  world.model.gate = held.closed
+  const running = world.post(CHAT, hello)
+  await untilRunning(world.model, 1)
+  const closed = world.server.close({ deadlineMs: 60_000 })
+  expect(
+    (await world.server.fetch(new Request(`${world.url}${CHAT}`, { method: 'POST', body: JSON.stringify(hello) })))
+      .status,
+  ).toBe(503)
+  held.open()
+  expect((await running).status).toBe(200)
+  await closed
+  await expect(fetch(`${world.url}/healthz`)).rejects.toThrow()
+})
+
+test('closing aborts what outlives its deadline', async () => {
+  const world = await ServerWorld.open()
+  const held = gate()
+  world.model.gate = held.closed
+  const running = world.post(CHAT, hello)
+  await untilRunning(world.model, 1)
+  const closed = world.server.close({ deadlineMs: 1 })
+  while (!world.model.requests[0]!.signal!.aborted) await new Promise(setImmediate)
+  held.open()
+  await closed
+  expect(world.model.abandoned).toBe(1)
+  await running.then(
+    (response) => response.body?.cancel(),
+    () => {},
+  )
+})
+
+/** fetch() does not let a program set Host. */
+function statusWithHost(url: string, host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const request = httpRequest(url, { headers: { Host: host } }, (response) => {
+      response.resume()
+      resolve(response.statusCode ?? 0)
+    })
+    request.on('error', reject)
+    request.end()
+  })
+}
+
+async function untilRunning(model: ScriptedModel, count: number): Promise<void> {
+  while (model.running !== count) await new Promise(setImmediate)
+}
+
+async function retryUntil<T>(act: () => Promise<T>, good: (result: T) => boolean): Promise<T> {
+  for (;;) {
+    const result = await act()
+    if (good(result)) return result
+  }
+}

@@ -1,0 +1,93 @@
+import type {
+  CacheExplanation,
+  ChatMessage,
+  GenerateRequest,
+  GenerationEvent,
+  ServedModel,
+  WarmReport,
+} from '@kvbm/connector'
+
+/**
+ * A test tool, not a model: tokens are UTF-16 units, the answer to a prompt is `answer`, and a prompt seen before (by the same
+ * tenant) counts as cached. `gate` holds every token back until the test lets it go.
+ */
+export class ScriptedModel implements ServedModel {
+  readonly id: string = 'scripted'
+  readonly notice = 'a scripted test model'
+  readonly contextTokens = 200
+  readonly slots = 2
+  answer = 'one two three'
+  failure: Error | undefined
+  gate: Promise<void> | undefined
+  /** Requests that ended early, by the signal or by a reader that went away. */
+  abandoned = 0
+  running = 0
+  readonly requests: GenerateRequest[] = []
+  readonly #seen = new Set<string>()
+
+  tokenize(text: string): Uint32Array {
+    return Uint32Array.from(text, (unit) => unit.charCodeAt(0))
+  }
+
+  tokenizeChat(messages: readonly ChatMessage[]): Uint32Array {
+    return this.tokenize(messages.map(({ role, content }) => `<${role}>${content}`).join(''))
+  }
+
+  detokenize(tokens: Uint32Array): string {
+    return String.fromCharCode(...tokens)
+  }
+
+  async *generate(request: GenerateRequest): AsyncGenerator<GenerationEvent, void, void> {
+    this.requests.push(request)
+    this.running++
+    let ended = false
+    try {
+      if (this.failure !== undefined) throw this.failure
+      const { tokens, tenant, signal, maxTokens, stop = [] } = request
+      const cachedTokens = this.#look(tokens, tenant)
+      const byTier = { device: 0, host: cachedTokens, disk: 0 }
+      const timings = { waitMs: 0, lookupMs: 1, restoreMs: 2, prefillMs: 3 }
+      const missReason = cachedTokens === 0 ? 'never seen' : ''
+      yield { type: 'prompt', promptTokens: tokens.length, cachedTokens, byTier, timings, savedMs: 0, missReason }
+      const words = this.answer.split(/(?<= )/)
+      let completionTokens = 0
+      for (const word of words) {
+        await this.gate
+        if (signal?.aborted || completionTokens === maxTokens || stop.includes(word.trim())) break
+        completionTokens++
+        yield { type: 'text', text: word, tokens: 1 }
+      }
+      const finishReason = signal?.aborted ? 'aborted' : completionTokens === maxTokens ? 'length' : 'stop'
+      ended = finishReason !== 'aborted'
+      yield { type: 'end', finishReason, completionTokens }
+    } finally {
+      if (!ended) this.abandoned++
+      this.running--
+    }
+  }
+
+  async warm(tokens: Uint32Array, { tenant }: { tenant?: string } = {}): Promise<WarmReport> {
+    return { promptTokens: tokens.length, cachedTokens: this.#look(tokens, tenant), ms: 1 }
+  }
+
+  explain(tokens: Uint32Array, { tenant }: { tenant?: string } = {}): CacheExplanation {
+    const cachedTokens = this.#seen.has(keyOf(tokens, tenant)) ? tokens.length : 0
+    const reason = cachedTokens === 0 ? 'never seen' : 'hit'
+    return { promptTokens: tokens.length, cachedTokens, byTier: { device: 0, host: cachedTokens, disk: 0 }, reason }
+  }
+
+  readonly status = (): object => ({ tiers: { host: { state: 'ok' } } })
+
+  async close(): Promise<void> {}
+
+  #look(tokens: Uint32Array, tenant: string | undefined): number {
+    const key = keyOf(tokens, tenant)
+    const cached = this.#seen.has(key) ? tokens.length - 1 : 0
+    this.#seen.add(key)
+    return cached
+  }
+}
+
+function keyOf(tokens: Uint32Array, tenant: string | undefined): string {
+  return `${tenant ?? ''}/${tokens.join()}`
+}
