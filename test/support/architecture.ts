@@ -4,6 +4,7 @@ import { join, posix } from 'node:path'
 import { cyclesOf, graphOf, importedPaths, reachable, resolvePath } from './file-graph.js'
 import { HOUSE } from './house-table.js'
 import {
+  doorsOf,
   filesBelow,
   type House,
   type Import,
@@ -94,7 +95,7 @@ export const filesHaveNoCycles: Rule = (house) =>
 export const filesAreReached: Rule = (house) =>
   house.packages.flatMap((own) => {
     const { folder, files } = own
-    const doors = doorsOf(own)
+    const doors = entriesOf(own)
     const tests = files.map(({ path }) => path).filter((path) => path.endsWith('.test.ts'))
     const sources = sourcesOf(own).map(({ path }) => path)
     const helpers = files.map(({ path }) => path).filter((path) => path.startsWith(`${folder}/test/`))
@@ -192,13 +193,10 @@ function compareReferences(root: string, folder: string, wanted: readonly Packag
 }
 
 /** The sources that manifest and bundler name as entries. */
-function doorsOf({ manifest, folder, files }: Package): string[] {
-  const exported = Object.values(manifest.exports ?? {}).flatMap((door) =>
-    typeof door === 'string' ? [] : (door['@kvbm/source'] ?? []),
-  )
-  const bundled = files.find(({ path }) => path === `${folder}/tsup.config.ts`)?.literals ?? []
-  const doors = [...exported, ...bundled.filter((literal) => literal.endsWith('.ts'))]
-  return [...new Set(doors.map((door) => posix.join(folder, door)))]
+function entriesOf(own: Package): string[] {
+  const config = own.files.find(({ path }) => path === `${own.folder}/tsup.config.ts`)
+  const bundled = (config?.literals ?? []).filter((literal) => literal.endsWith('.ts'))
+  return [...new Set([...doorsOf(own), ...bundled.map((entry) => posix.join(own.folder, entry))])]
 }
 
 function without(names: readonly string[], others: Iterable<string>): string[] {

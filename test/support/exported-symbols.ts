@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import ts from 'typescript'
-import { type House, type Package, readJson } from './read-house.js'
+import { doorsOf, type House, readJson } from './read-house.js'
 
 /** A name that leaves a front door, and whether its declaration has a doc comment. */
 export interface ExportedSymbol {
@@ -11,7 +11,7 @@ export interface ExportedSymbol {
 
 /** Everything that the front doors of published packages export, found by the compiler through all re-exports. */
 export function exportedSymbols({ root, packages }: House): ExportedSymbol[] {
-  const doors = packages.flatMap(doorsOf)
+  const doors = packages.filter(({ manifest }) => !manifest.private).flatMap(doorsOf)
   const program = ts.createProgram(
     doors.map((door) => join(root, door)),
     compilerOptions(root),
@@ -21,15 +21,6 @@ export function exportedSymbols({ root, packages }: House): ExportedSymbol[] {
     const module = checker.getSymbolAtLocation(program.getSourceFile(join(root, door))!)
     const symbols = module === undefined ? [] : checker.getExportsOfModule(module)
     return symbols.map((symbol) => ({ door, name: symbol.name, documented: isDocumented(checker, symbol) }))
-  })
-}
-
-/** The sources behind the `exports` of a published package. */
-export function doorsOf({ manifest, folder }: Package): string[] {
-  if (manifest.private) return []
-  return Object.values(manifest.exports ?? {}).flatMap((door) => {
-    const source = typeof door === 'string' ? undefined : door['@kvbm/source']
-    return source === undefined ? [] : [join(folder, source)]
   })
 }
 

@@ -55,6 +55,19 @@ export function readHouse(root: string): House {
   return { root, packages: folders.map((folder) => readPackage(root, folder)) }
 }
 
+/** The source behind `@kvbm/name` or `@kvbm/name/door`, if it is a door of this package. */
+export function doorOf({ manifest, folder }: Package, specifier: string): string | undefined {
+  const door = manifest.exports?.[specifier.replace(manifest.name, '.')]
+  if (!`${specifier}/`.startsWith(`${manifest.name}/`) || typeof door !== 'object') return undefined
+  return door['@kvbm/source'] && posix.join(folder, door['@kvbm/source'])
+}
+
+/** The sources behind all doors of a package. */
+export function doorsOf(own: Package): string[] {
+  const doors = Object.keys(own.manifest.exports ?? {}).map((door) => door.replace('.', own.manifest.name))
+  return doors.flatMap((specifier) => doorOf(own, specifier) ?? [])
+}
+
 export function readJson<T>(root: string, path: string): T {
   return ts.parseConfigFileTextToJson(path, readFileSync(join(root, path), 'utf8')).config as T
 }
