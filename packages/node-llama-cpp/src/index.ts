@@ -1,5 +1,5 @@
+export { type GgmlType, ggmlType } from './ggml-type.js'
 export { type ByteSource, fileSource, memorySource } from './state-file/byte-source.js'
-export { type GgmlType, ggmlType } from './state-file/ggml-type.js'
 export { type ParseOptions, parseStateFile } from './state-file/parse-state-file.js'
 export { type CaptureRequest, planCapture } from './state-file/plan-capture.js'
 export { type FramePiece, planRestore, type RestorePlan, type RestoreRequest } from './state-file/plan-restore.js'

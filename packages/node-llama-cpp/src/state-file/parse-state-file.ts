@@ -1,5 +1,5 @@
+import { ggmlType } from '../ggml-type.js'
 import type { ByteSource } from './byte-source.js'
-import { ggmlType } from './ggml-type.js'
 import {
   CELL_BYTES,
   CELL_EXTRA_BYTES,

@@ -1,5 +1,5 @@
 import { type BlockShape, DType, type ElementDType } from '@kvbm/core'
-import type { GgmlType } from './ggml-type.js'
+import type { GgmlType } from '../ggml-type.js'
 
 /** How one token's key (or value) of one layer is stored. */
 export interface RowFormat {
