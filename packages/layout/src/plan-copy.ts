@@ -1,16 +1,10 @@
-import { invalidArgument, regionBytes } from '@kvbm/core'
-import { type CopySide, layoutSide } from './copy-side.js'
+import { invalidArgument } from '@kvbm/core'
+import { layoutSide } from './copy-side.js'
 import { checkIds, type Layout } from './layout.js'
-import { type CopyPlan, RunList } from './run-list.js'
+import { type LayerRange, planBetween } from './plan-between.js'
+import type { CopyPlan } from './run-list.js'
 
 /** Consecutive layers. */
-export interface LayerRange {
-  readonly from: number
-  /** Not included. */
-  readonly to: number
-}
-
-/** Some blocks of one layout, and the blocks of another that get their bytes. */
 export interface CopyRequest {
   readonly from: Layout
   readonly fromIds: Uint32Array
@@ -34,77 +28,6 @@ export function planCopy({ from, fromIds, to, toIds, layers }: CopyRequest): Cop
   checkIds('toIds', toIds, to)
   to.commit(toIds)
   return planBetween({ from: layoutSide(from), fromIds, to: layoutSide(to), toIds, layers: range })
-}
-
-/** A copy whose arguments were checked. */
-export interface CheckedCopy {
-  readonly from: CopySide
-  readonly fromIds: Uint32Array
-  readonly to: CopySide
-  readonly toIds: Uint32Array
-  readonly layers: LayerRange
-}
-
-/** Visits the pieces in the order of the source, so that neighbours meet. */
-export function planBetween(copy: CheckedCopy): CopyPlan {
-  const list = new RunList(copy.fromIds.length)
-  const pairs = inSourceOrder(copy)
-  if (copy.from.wholeBlocks && copy.to.wholeBlocks) addWholeBlocks(list, copy, pairs)
-  else addRegions(list, copy, pairs)
-  return list.finish()
-}
-
-/** Indices of the pairs, ascending by where the first region of the source lies. */
-function inSourceOrder({ from, fromIds, layers: { from: layer, to } }: CheckedCopy): Uint32Array {
-  const order = Uint32Array.from(fromIds, (_, index) => index)
-  if (layer === to) return order
-  const regions = Float64Array.from(fromIds, (id) => from.regionOf(id, layer, 0))
-  const offsets = Float64Array.from(fromIds, (id) => from.offsetOf(id, layer, 0))
-  return order.sort((a, b) => regions[a]! - regions[b]! || offsets[a]! - offsets[b]!)
-}
-
-function addWholeBlocks(list: RunList, { from, fromIds, to, toIds, layers }: CheckedCopy, pairs: Uint32Array): void {
-  const { outerDim } = from.shape
-  const first = layers.from
-  const length = (layers.to - first) * outerDim * regionBytes(from.shape)
-  for (const pair of pairs) {
-    const [source, target] = [fromIds[pair]!, toIds[pair]!]
-    list.add(
-      from.regionOf(source, first, 0),
-      from.offsetOf(source, first, 0),
-      to.regionOf(target, first, 0),
-      to.offsetOf(target, first, 0),
-      length,
-    )
-  }
-}
-
-function addRegions(list: RunList, copy: CheckedCopy, pairs: Uint32Array): void {
-  const { from, layers } = copy
-  const at = { block: 0, layer: 0, outer: 0 }
-  const ends = { block: pairs.length, layer: layers.to - layers.from, outer: from.shape.outerDim }
-  const [slow, middle, fast] = from.axes
-  for (at[slow] = 0; at[slow] < ends[slow]; at[slow]++)
-    for (at[middle] = 0; at[middle] < ends[middle]; at[middle]++)
-      for (at[fast] = 0; at[fast] < ends[fast]; at[fast]++)
-        addRegion(list, copy, pairs[at.block]!, layers.from + at.layer, at.outer)
-}
-
-function addRegion(
-  list: RunList,
-  { from, fromIds, to, toIds }: CheckedCopy,
-  pair: number,
-  layer: number,
-  outer: number,
-): void {
-  const [source, target] = [fromIds[pair]!, toIds[pair]!]
-  list.add(
-    from.regionOf(source, layer, outer),
-    from.offsetOf(source, layer, outer),
-    to.regionOf(target, layer, outer),
-    to.offsetOf(target, layer, outer),
-    regionBytes(from.shape),
-  )
 }
 
 function checkLayers({ shape }: Layout, layers: LayerRange | undefined): LayerRange {
