@@ -42,7 +42,11 @@ export const HOUSE: Readonly<Record<string, Row>> = {
   'node-llama-cpp': { mayImport: ['core', 'connector'], external: ['node-llama-cpp', 'yauzl'] },
   onnxruntime: { mayImport: ['core', 'connector'], external: ['onnxruntime-node'] },
 
-  server: { mayImport: ['core', 'connector'], external: ['hono'] },
+  server: {
+    mayImport: ['core', 'connector'],
+    external: ['hono', '@hono/node-server', 'zod', 'prom-client'],
+    optional: ['prom-client'],
+  },
   cli: { mayImport: 'below', external: ['commander'], optional: ['@kvbm/node-llama-cpp', '@kvbm/onnxruntime'] },
 
   demo: { mayImport: 'below', external: ['cli-progress', 'picocolors'] },
