@@ -1,14 +1,13 @@
 import type { CopySide } from './copy-side.js'
 import { type CopyPlan, RunList } from './run-list.js'
 
-/** Some of the layers of a model. */
+/** Consecutive layers. */
 export interface LayerRange {
   readonly from: number
   /** Not included. */
   readonly to: number
 }
 
-/** Some blocks of one layout, and the blocks of another that get their bytes. */
 /** A copy whose arguments were checked. */
 export interface CheckedCopy {
   readonly from: CopySide

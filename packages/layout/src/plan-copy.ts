@@ -4,7 +4,7 @@ import { checkIds, type Layout } from './layout.js'
 import { type LayerRange, planBetween } from './plan-between.js'
 import type { CopyPlan } from './run-list.js'
 
-/** Consecutive layers. */
+/** Some blocks of one layout, and the blocks of another that get their bytes. */
 export interface CopyRequest {
   readonly from: Layout
   readonly fromIds: Uint32Array
