@@ -1,7 +1,19 @@
 import type { TierName } from '@kvbm/core'
 
-/** Why a block did not reach the tier it was offered to. */
-export type DropReason = 'queue-full' | 'target-full' | 'source-gone' | 'filtered' | 'corrupt' | 'io-error' | 'closed'
+/**
+ * Why a block did not reach the tier it was offered to. `cancelled` and `deadline`: somebody stopped waiting for the copy, which
+ * may still arrive.
+ */
+export type DropReason =
+  | 'queue-full'
+  | 'target-full'
+  | 'source-gone'
+  | 'filtered'
+  | 'corrupt'
+  | 'io-error'
+  | 'deadline'
+  | 'cancelled'
+  | 'closed'
 
 /** A way that copies take, named by its ends: `host-disk`. */
 export type Edge = `${TierName}-${TierName}`
@@ -10,8 +22,9 @@ export type Edge = `${TierName}-${TierName}`
 export interface EdgeCounters {
   /** Blocks copied, verified and registered in the target tier. */
   blocks: number
+  /** Bytes that were copied, those of blocks that did not register included. */
   bytes: number
-  /** Copy jobs, and the seconds they took. */
+  /** Copies that succeeded, and the seconds they took together. */
   transfers: number
   seconds: number
   drops: Record<DropReason, number>
@@ -25,6 +38,8 @@ function newEdge(): EdgeCounters {
     filtered: 0,
     corrupt: 0,
     'io-error': 0,
+    deadline: 0,
+    cancelled: 0,
     closed: 0,
   }
   return { blocks: 0, bytes: 0, transfers: 0, seconds: 0, drops }
@@ -37,7 +52,7 @@ export class Counters {
   readonly matched: Record<TierName, number> = { device: 0, host: 0, disk: 0 }
   /** Blocks whose checksum did not fit, by the tier that held them. */
   readonly corrupt: Record<TierName, number> = { device: 0, host: 0, disk: 0 }
-  /** Transfers given up on while still running; what they touch stays held until they end. */
+  /** Copies given up on while still running; what they touch stays held until they end. */
   abandoned = 0
   readonly edges = new Map<Edge, EdgeCounters>()
 

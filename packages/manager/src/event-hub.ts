@@ -1,4 +1,5 @@
 import type { BlockEvent, EventManager, Logger, PackedHashes, TierName } from '@kvbm/core'
+import { EventReader } from './event-reader.js'
 
 /** A block whose bytes did not fit its checksum: it was taken out of the tier and never served. */
 export interface BlocksCorrupt {
@@ -22,7 +23,10 @@ export interface EventsMissed {
 }
 
 type Numbered<E> = E extends unknown
-  ? E & { /** Ascending without gaps over all tiers. */ readonly sequence: number }
+  ? E & {
+      /** Ascending without gaps over all tiers; `missed` has the number of the event that follows it. */
+      readonly sequence: number
+    }
   : never
 
 /** What a manager tells: block events, damage, states of tiers and gaps, numbered in one sequence. */
@@ -30,14 +34,12 @@ export type ManagerEvent = Numbered<BlockEvent | BlocksCorrupt | TierStateChange
 /** Called in the same turn as the event; it must return quickly. */
 export type ManagerEventListener = (event: ManagerEvent) => void
 
-/** Events kept for one slow reader before the oldest are dropped. */
-const BUFFERED_EVENTS_MAX = 10_000
-
 /** Numbers the events of all tiers and hands them to the event manager of the config, to listeners and to readers. */
 export class EventHub implements EventManager {
   #sequence = 0
+  #isClosed = false
   readonly #listeners = new Set<ManagerEventListener>()
-  readonly #ended = new AbortController()
+  readonly #readers = new Set<EventReader>()
   readonly #external: EventManager | undefined
   readonly #logger: Logger
 
@@ -52,53 +54,36 @@ export class EventHub implements EventManager {
   }
 
   emit(event: BlockEvent | BlocksCorrupt | TierStateChanged): void {
-    const sequence = this.#sequence++
-    for (const listener of this.#listeners) this.#guarded(() => listener({ ...event, sequence }))
+    const numbered = { ...event, sequence: this.#sequence++ }
+    for (const listener of this.#listeners) this.#guarded(() => listener(numbered))
+    for (const reader of this.#readers) reader.push(numbered)
   }
 
   /** Calls `listener` synchronously for every event; returns the unsubscribe function. */
   listen(listener: ManagerEventListener): () => void {
-    this.#listeners.add(listener)
-    return () => void this.#listeners.delete(listener)
+    // A wrapper, so that one function can listen twice and leave once.
+    const own: ManagerEventListener = (event) => listener(event)
+    if (!this.#isClosed) this.#listeners.add(own)
+    return () => void this.#listeners.delete(own)
   }
 
-  /** All events from now on, until the signal aborts, the reader stops or the manager closes. A slow reader gets `missed` instead of a full memory. */
-  async *read(signal?: AbortSignal): AsyncGenerator<ManagerEvent, void, void> {
-    const buffer: ManagerEvent[] = []
-    let missed = 0
-    let wake = (): void => {}
-    const unsubscribe = this.listen((event) => {
-      if (buffer.length === BUFFERED_EVENTS_MAX) {
-        buffer.shift()
-        missed++
-      }
-      buffer.push(event)
-      wake()
+  /** All events from this call on, until the signal aborts, the reader stops or the manager closes. */
+  read(signal?: AbortSignal): EventReader {
+    const reader = new EventReader(() => {
+      this.#readers.delete(reader)
+      signal?.removeEventListener('abort', reader.end)
     })
-    const stop = signal === undefined ? this.#ended.signal : AbortSignal.any([signal, this.#ended.signal])
-    const onStop = (): void => wake()
-    stop.addEventListener('abort', onStop)
-    try {
-      while (true) {
-        const event = buffer.shift()
-        if (event === undefined && stop.aborted) return
-        if (event === undefined) await new Promise<void>((resolve) => (wake = resolve))
-        else {
-          if (missed > 0) yield { type: 'missed', count: missed, sequence: event.sequence }
-          missed = 0
-          yield event
-        }
-      }
-    } finally {
-      unsubscribe()
-      stop.removeEventListener('abort', onStop)
-    }
+    this.#readers.add(reader)
+    signal?.addEventListener('abort', reader.end, { once: true })
+    if (this.#isClosed || signal?.aborted) reader.end()
+    return reader
   }
 
   /** Ends every reader after the events it has not read yet. */
   close(): void {
-    this.#ended.abort()
+    this.#isClosed = true
     this.#listeners.clear()
+    for (const reader of this.#readers) reader.end()
   }
 
   #guarded(deliver: () => void): void {

@@ -1,18 +1,36 @@
-import type { BlockGather, BlockScatter, Storage } from '@kvbm/core'
-import { planHandOver, planPieces } from '@kvbm/layout'
+import type { BlockGather, BlockScatter, Storage, TierName } from '@kvbm/core'
+import { planHandOver } from '@kvbm/layout'
 import type { ImmutableBlocks, MutableBlocks } from '@kvbm/pool'
-import type { NativeTransferRuntime } from '@kvbm/storage'
+import { type Integrity, sumsOf } from './integrity.js'
 import type { Lease, LeaseRun } from './lease.js'
 import type { Mover } from './mover.js'
+import { patiently, type WaitOptions } from './patience.js'
+import { pinned } from './pinned.js'
 import { sliceRun } from './slice-run.js'
 import type { Staging } from './staging.js'
-import type { TierStore } from './tier.js'
-import type { WaitOptions } from './within.js'
+import type { TierHealth } from './tier-health.js'
+import type { TierStore } from './tier-store.js'
+import type { Transfers } from './transfers.js'
 
 export interface HandOverOptions {
-  readonly runtime: NativeTransferRuntime
+  readonly transfers: Transfers
+  readonly integrity: Integrity
+  readonly health: TierHealth
   readonly staging: Staging
   readonly mover: Mover
+}
+
+export interface GatherOrder {
+  readonly lease: Lease
+  readonly storeOf: (run: LeaseRun) => TierStore<TierName>
+  readonly wait: WaitOptions
+}
+
+/** Where pieces of blocks go: an engine's hand-over storage. */
+interface Handing {
+  readonly pieces: Float64Array
+  readonly into: Storage
+  readonly signal: AbortSignal | undefined
 }
 
 /**
@@ -22,124 +40,127 @@ export interface HandOverOptions {
 export class LeaseGather implements BlockGather {
   readonly count: number
   readonly blockBytes: number
-  readonly #lease: Lease
-  readonly #storeOf: (run: LeaseRun) => TierStore
+  readonly #order: GatherOrder
   readonly #options: HandOverOptions
-  readonly #wait: WaitOptions
 
-  constructor(lease: Lease, storeOf: (run: LeaseRun) => TierStore, options: HandOverOptions, wait: WaitOptions) {
-    this.count = lease.count
+  constructor(order: GatherOrder, options: HandOverOptions) {
+    this.count = order.lease.count
     this.blockBytes = options.staging.store.blockBytes
-    this.#lease = lease
-    this.#storeOf = storeOf
+    this.#order = order
     this.#options = options
-    this.#wait = wait
   }
 
   async gather(pieces: Float64Array, into: Storage): Promise<number> {
+    using lease = this.#order.lease.retain()
+    return await patiently('Handing over blocks', this.#order.wait, (signal) =>
+      this.#gatherRuns(lease.runs, { pieces, into, signal }),
+    )
+  }
+
+  async #gatherRuns(runs: readonly LeaseRun[], handing: Handing): Promise<number> {
     let first = 0
-    for (const run of this.#lease.runs) {
-      const sound = await this.#gatherRun(run, first, pieces, into)
+    for (const run of runs) {
+      const store = this.#order.storeOf(run)
+      const sound = store.onDisk
+        ? await this.#gatherDisk(store, run.blocks, first, handing)
+        : await this.#gatherMemory(store, run.blocks, first, handing)
       first += sound
       if (sound < run.blocks.count) break
     }
     return first
   }
 
-  #gatherRun(run: LeaseRun, first: number, pieces: Float64Array, into: Storage): Promise<number> {
-    const store = this.#storeOf(run)
-    if (store.onDisk) return this.#gatherDisk(store, run.blocks, first, pieces, into)
-    return this.#gatherMemory(store, run.blocks, first, pieces, into)
-  }
-
   async #gatherMemory(
-    store: TierStore,
+    store: TierStore<TierName>,
     blocks: ImmutableBlocks,
     first: number,
-    pieces: Float64Array,
-    into: Storage,
+    { pieces, into, signal }: Handing,
   ): Promise<number> {
-    const { runtime, mover } = this.#options
-    this.#wait.signal?.throwIfAborted()
-    const ids = blocks.ids.slice()
-    const sums = new Uint32Array(ids.length)
-    const { runs } = planHandOver({
-      layout: store.layout,
-      ids,
-      pieces,
-      first,
-      region: into.regionId,
-      direction: 'gather',
-    })
-    await runtime.submit({ runs, sums: { pieces: planPieces(store.layout, ids), into: sums, when: 'before' } })
-    const bad = ids.findIndex((id, index) => (store.checksumOf(id) ?? sums[index]) !== sums[index])
-    if (bad < 0) return ids.length
-    mover.quarantine(store, ids.slice(bad, bad + 1), blocks.hashes.subarray(bad, bad + 1))
-    return bad
+    const { transfers, integrity, health } = this.#options
+    transfers.admit(signal)
+    const work = async (): Promise<number> => {
+      using _pin = pinned(blocks)
+      const { ids, hashes } = blocks
+      const plan = { layout: store.layout, ids, pieces, first, region: into.regionId, direction: 'gather' } as const
+      const { runs } = planHandOver(plan)
+      const taken = integrity.isEnabled ? sumsOf(store.layout, ids, 'before') : undefined
+      await transfers.submit(taken === undefined ? { runs } : { runs, sums: taken.sums }, signal)
+      return taken === undefined ? ids.length : integrity.soundPrefix(store, ids, hashes, taken.into)
+    }
+    const what = `Handing over ${blocks.count} blocks of the ${store.name} tier`
+    return health.during({ tier: store, doing: 'reading', signal }, () => transfers.run(what, work, { signal }))
   }
 
   async #gatherDisk(
-    store: TierStore,
+    store: TierStore<TierName>,
     blocks: ImmutableBlocks,
     first: number,
-    pieces: Float64Array,
-    into: Storage,
+    handing: Handing,
   ): Promise<number> {
-    const { staging } = this.#options
+    const { staging, transfers } = this.#options
     for (let at = 0; at < blocks.count; at += staging.blocksMax) {
-      const count = Math.min(blocks.count - at, staging.blocksMax)
-      const sound = await staging.use(count, this.#wait, (staged) =>
-        this.#gatherStaged(store, blocks, at, staged, first + at, pieces, into),
+      transfers.admit(handing.signal)
+      using part = sliceRun(blocks, at, Math.min(blocks.count - at, staging.blocksMax))
+      const sound = await staging.use(part.count, handing.signal, (staged) =>
+        this.#gatherStaged(store, part, staged, first + at, handing),
       )
-      if (sound < count) return at + sound
+      if (sound < part.count) return at + sound
     }
     return blocks.count
   }
 
   async #gatherStaged(
-    store: TierStore,
-    blocks: ImmutableBlocks,
-    at: number,
+    store: TierStore<TierName>,
+    part: ImmutableBlocks,
     staged: MutableBlocks,
     first: number,
-    pieces: Float64Array,
-    into: Storage,
+    { pieces, into, signal }: Handing,
   ): Promise<number> {
-    const { staging, mover, runtime } = this.#options
-    const part = sliceRun(blocks, at, staged.count)
-    try {
-      const sound = await mover.fetch(store, part, staging.store, staged, this.#wait)
+    const { staging, mover, transfers } = this.#options
+    const sound = await mover.fetch(store, part, { store: staging.store, blocks: staged }, signal)
+    const work = async (): Promise<void> => {
+      using _pin = pinned(staged)
       const ids = staged.ids.slice(0, sound)
-      const plan = { layout: staging.store.layout, ids, pieces, first, region: into.regionId }
-      await runtime.submit({ runs: planHandOver({ ...plan, direction: 'gather' }).runs })
-      return sound
-    } finally {
-      part.release()
+      const plan = {
+        layout: staging.store.layout,
+        ids,
+        pieces,
+        first,
+        region: into.regionId,
+        direction: 'gather',
+      } as const
+      await transfers.submit({ runs: planHandOver(plan).runs }, signal)
     }
+    await transfers.run(`Handing over ${sound} staged blocks`, work, { signal })
+    return sound
   }
 }
 
 /** Fresh blocks of a memory tier that an engine fills. */
 export class BlocksScatter implements BlockScatter {
+  readonly count: number
   readonly blockBytes: number
-  readonly #store: TierStore
+  readonly #store: TierStore<TierName>
   readonly #blocks: MutableBlocks
-  readonly #runtime: NativeTransferRuntime
+  readonly #options: HandOverOptions
 
-  constructor(store: TierStore, blocks: MutableBlocks, runtime: NativeTransferRuntime) {
+  constructor(store: TierStore<TierName>, blocks: MutableBlocks, options: HandOverOptions) {
+    this.count = blocks.count
     this.blockBytes = store.blockBytes
     this.#store = store
     this.#blocks = blocks
-    this.#runtime = runtime
-  }
-
-  get count(): number {
-    return this.#blocks.count
+    this.#options = options
   }
 
   async scatter(pieces: Float64Array, from: Storage): Promise<void> {
-    const { layout } = this.#store
-    const plan = { layout, ids: this.#blocks.ids, pieces, region: from.regionId }
-    await this.#runtime.submit({ runs: planHandOver({ ...plan, direction: 'scatter' }).runs })
+    const { transfers, health } = this.#options
+    transfers.admit()
+    const work = async (): Promise<void> => {
+      using _pin = pinned(this.#blocks)
+      const plan = { layout: this.#store.layout, ids: this.#blocks.ids, pieces, region: from.regionId } as const
+      await transfers.submit({ runs: planHandOver({ ...plan, direction: 'scatter' }).runs })
+    }
+    const what = `Filling ${this.count} blocks of the ${this.#store.name} tier`
+    await health.during({ tier: this.#store, doing: 'writing' }, () => transfers.run(what, work))
   }
 }

@@ -15,6 +15,7 @@ export class Lease {
   readonly hashes: BlockHashes
   readonly runs: readonly LeaseRun[]
 
+  /** Made by `match` and `onboard`. */
   constructor(hashes: BlockHashes, runs: readonly LeaseRun[]) {
     this.hashes = hashes
     this.runs = runs
@@ -35,6 +36,18 @@ export class Lease {
     const counts = { device: 0, host: 0, disk: 0 }
     for (const run of this.runs) counts[run.tier] += run.blocks.count
     return counts
+  }
+
+  /** A second lease on the same blocks, released on its own. Throws `KVBM_BLOCK_CONSUMED` after `release()`. */
+  retain(): Lease {
+    const runs: LeaseRun[] = []
+    try {
+      for (const { tier, blocks } of this.runs) runs.push({ tier, blocks: blocks.retain() })
+    } catch (error) {
+      for (const { blocks } of runs) blocks.release()
+      throw error
+    }
+    return new Lease(this.hashes, runs)
   }
 
   /** Gives the blocks back, the tail first, so that heads of prompts outlive their tails. Idempotent. */

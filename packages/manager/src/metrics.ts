@@ -1,15 +1,11 @@
 import type { TierName } from '@kvbm/core'
-import type { Counter, Gauge, Registry } from 'prom-client'
-import type { ManagerStatus } from './status.js'
+import type { EdgeStatus, ManagerStatus, TierStatus } from './status.js'
 
-interface Source {
-  status(): ManagerStatus
-}
-
-type Labels = Record<string, string>
+type Labels = Readonly<Record<string, string>>
 type Sample = readonly [labels: Labels, value: number]
 
-interface MetricSpec {
+/** One metric and where its numbers come from. */
+export interface MetricSpec {
   readonly name: string
   readonly help: string
   readonly type: 'counter' | 'gauge'
@@ -17,19 +13,18 @@ interface MetricSpec {
   readonly samples: (status: ManagerStatus) => readonly Sample[]
 }
 
-const perTier = (
-  status: ManagerStatus,
-  value: (tier: NonNullable<ManagerStatus['tiers'][TierName]>, name: TierName) => number,
-): Sample[] => Object.entries(status.tiers).map(([name, tier]) => [{ tier: name }, value(tier, name as TierName)])
+function perTier(status: ManagerStatus, value: (tier: TierStatus, name: TierName) => number): Sample[] {
+  return Object.entries(status.tiers).map(([name, tier]) => [{ tier: name }, value(tier, name as TierName)])
+}
 
-const perEdge = (
-  status: ManagerStatus,
-  value: (edge: NonNullable<ManagerStatus['edges']['device-host']>) => number,
-): Sample[] =>
-  Object.entries(status.edges).map(([name, edge]) => {
-    const [src = '', dst = ''] = name.split('-')
-    return [{ src, dst }, value(edge)]
-  })
+function perEdge(status: ManagerStatus, value: (edge: EdgeStatus) => number): Sample[] {
+  return Object.entries(status.edges).map(([name, edge]) => [endsOf(name), value(edge)])
+}
+
+function endsOf(edge: string): { readonly src: string; readonly dst: string } {
+  const [src = '', dst = ''] = edge.split('-')
+  return { src, dst }
+}
 
 /** Every metric of the manager; docs/metrics.md is checked against this table. */
 export const METRICS: readonly MetricSpec[] = [
@@ -90,14 +85,14 @@ export const METRICS: readonly MetricSpec[] = [
     help: 'Cached blocks evicted to make room',
     type: 'counter',
     labels: ['tier'],
-    samples: (s) => perTier(s, (t) => t.pool['evictions'] ?? 0),
+    samples: (s) => perTier(s, (t) => t.pool.evictions ?? 0),
   },
   {
     name: 'kvbm_registrations_total',
     help: 'Blocks that became matchable',
     type: 'counter',
     labels: ['tier'],
-    samples: (s) => perTier(s, (t) => t.pool['registrations'] ?? 0),
+    samples: (s) => perTier(s, (t) => t.pool.registrations ?? 0),
   },
   {
     name: 'kvbm_transferred_blocks_total',
@@ -140,10 +135,9 @@ export const METRICS: readonly MetricSpec[] = [
     type: 'counter',
     labels: ['src', 'dst', 'reason'],
     samples: (status) =>
-      Object.entries(status.edges).flatMap(([name, edge]) => {
-        const [src = '', dst = ''] = name.split('-')
-        return Object.entries(edge.drops).map(([reason, count]): Sample => [{ src, dst, reason }, count])
-      }),
+      Object.entries(status.edges).flatMap(([name, edge]) =>
+        Object.entries(edge.drops).map(([reason, count]): Sample => [{ ...endsOf(name), reason }, count]),
+      ),
   },
   {
     name: 'kvbm_abandoned_transfers_total',
@@ -153,42 +147,3 @@ export const METRICS: readonly MetricSpec[] = [
     samples: (s) => [[{}, s.transfers.abandoned]],
   },
 ]
-
-/** Managers that report to one registry; they are told apart by `worker_id`. */
-const sourcesOf = new WeakMap<object, Set<Source>>()
-
-/** Shows `source` in the caller's prom-client registry. Returns how to take it out again. Loads prom-client on first use. */
-export async function exposeMetrics(registry: object, source: Source): Promise<() => void> {
-  const { Counter, Gauge } = await import('prom-client')
-  let sources = sourcesOf.get(registry)
-  if (sources === undefined) {
-    sources = new Set()
-    sourcesOf.set(registry, sources)
-    for (const spec of METRICS) define(spec, registry as Registry, sources, spec.type === 'counter' ? Counter : Gauge)
-  }
-  const known = sources
-  known.add(source)
-  return () => void known.delete(source)
-}
-
-function define(
-  spec: MetricSpec,
-  registry: Registry,
-  sources: ReadonlySet<Source>,
-  Metric: typeof Counter | typeof Gauge,
-): void {
-  new Metric({
-    name: spec.name,
-    help: spec.help,
-    labelNames: ['worker_id', ...spec.labels],
-    registers: [registry],
-    collect(this: Counter | Gauge) {
-      this.reset()
-      for (const source of sources) {
-        const status = source.status()
-        for (const [labels, value] of spec.samples(status))
-          this.inc({ worker_id: String(status.workerId), ...labels }, value)
-      }
-    },
-  })
-}

@@ -1,293 +1,207 @@
-import { type BlockHashes, KvbmError, type Logger, type TransferRuntime } from '@kvbm/core'
-import { planCopy, planPieces } from '@kvbm/layout'
+import { assert, type BlockHashes, StorageIoError, type TierName } from '@kvbm/core'
+import { planCopy } from '@kvbm/layout'
 import type { ImmutableBlocks, MutableBlocks } from '@kvbm/pool'
-import type { Counters, DropReason } from './counters.js'
-import type { EventHub } from './event-hub.js'
-import type { TierStore } from './tier.js'
-import { type WaitOptions, within } from './within.js'
+import type { Counters } from './counters.js'
+import { type Integrity, type Sums, sumsOf } from './integrity.js'
+import { pinned } from './pinned.js'
+import type { TierHealth, Undertaking } from './tier-health.js'
+import type { StoreName, TierStore } from './tier-store.js'
+import type { Transfers } from './transfers.js'
 
-export interface Arrival {
-  /** What is registered in the target tier now and held: the prefix before the first damaged block. */
-  readonly blocks: ImmutableBlocks
-  readonly bytes: number
+export interface Move {
+  readonly from: TierStore<TierName>
+  /** Stays the caller's. */
+  readonly source: ImmutableBlocks
+  readonly to: TierStore<TierName>
+  /** As many blocks as `source` has. Consumed, however the move ends. */
+  readonly target: MutableBlocks
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Memory on the way, lent by `Staging.use`. */
+export interface Stopover {
+  readonly store: TierStore<'staging'>
+  readonly blocks: MutableBlocks
+}
+
+/** What a copy brought: so many sound blocks from the first on, and the checksums of all where they were taken. */
+interface Copied {
+  readonly sound: number
+  readonly checksums: Uint32Array | undefined
 }
 
 export interface MoverOptions {
-  readonly runtime: TransferRuntime
+  readonly transfers: Transfers
+  readonly integrity: Integrity
+  readonly health: TierHealth
   readonly counters: Counters
-  readonly events: EventHub
-  readonly logger: Logger
-  /** Sum and verify every block. */
-  readonly integrity: boolean
-  /** Longest wait for one copy; then its callers give up and what it touches stays held until it ends. */
-  readonly transferDeadlineMs: number
 }
 
 /**
  * The commit protocol, the only way (besides reopening a disk) in which a block gets a name in a tier that did not compute it:
- * allocate → copy → status and checksum → register. Whatever fails before the last step leaves the target unregistered.
+ * allocate → copy → status and checksum → register. Whatever fails before the last step leaves the target without a name; a
+ * target that a copy may still write to stays held until that copy ends.
  */
 export class Mover {
-  readonly #options: MoverOptions
-  readonly #running = new Set<Promise<unknown>>()
+  readonly #transfers: Transfers
+  readonly #integrity: Integrity
+  readonly #health: TierHealth
+  readonly #counters: Counters
 
-  constructor(options: MoverOptions) {
-    this.#options = options
-  }
-
-  /** Copies still running, abandoned ones included. */
-  get running(): number {
-    return this.#running.size
-  }
-
-  /** Resolves when every copy that runs now has ended. */
-  async settled(): Promise<void> {
-    await Promise.allSettled(this.#running)
-  }
-
-  /** Resolves when nothing runs. */
-  async idle(): Promise<void> {
-    while (this.#running.size > 0) await this.settled()
+  constructor({ transfers, integrity, health, counters }: MoverOptions) {
+    this.#transfers = transfers
+    this.#integrity = integrity
+    this.#health = health
+    this.#counters = counters
   }
 
   /**
-   * Copies `source` into `target` and registers what arrived whole. Consumes `target`; `source` stays the caller's.
-   * Rejects with the error of the copy, `DeadlineError` or the signal's reason; then nothing is registered.
+   * Copies `source` into `target` and registers what arrived sound: resolves with the prefix before the first damaged block, held.
+   * Rejects with the error of the copy, `DeadlineError` or the signal's reason. A copy whose caller gave up may still arrive.
    */
-  async move(
-    from: TierStore,
-    source: ImmutableBlocks,
-    to: TierStore,
-    target: MutableBlocks,
-    wait: WaitOptions = {},
-  ): Promise<Arrival> {
-    const release = to.inFlight.claim(source.hashes)
-    const held = source.retain()
-    const work = this.#track(this.#commit(from, held, to, target)).finally(() => {
-      held.release()
-      target.release()
-      release()
-    })
-    return this.#patiently(work, `Copying ${source.count} blocks from ${from.name} to ${to.name}`, wait)
+  async move(move: Move): Promise<ImmutableBlocks> {
+    return this.#carry(move)
   }
 
-  /** Copies verified bytes of `source` into unnamed blocks (staging). Returns how many blocks, from the first on, are sound. */
+  /** The same by way of memory that holds no names, where the blocks are verified. */
+  async moveThrough(stopover: Stopover, move: Move): Promise<ImmutableBlocks> {
+    return this.#carry(move, stopover)
+  }
+
+  /** Copies blocks into unnamed memory. Resolves with how many of them, from the first on, are sound. */
   async fetch(
-    from: TierStore,
+    from: TierStore<TierName>,
     source: ImmutableBlocks,
-    to: TierStore,
-    target: MutableBlocks,
-    wait: WaitOptions = {},
+    into: Stopover,
+    signal?: AbortSignal,
   ): Promise<number> {
-    const held = source.retain()
-    const work = this.#track(this.#copyVerified(from, held.ids, held.hashes, to, target.ids)).finally(() =>
-      held.release(),
+    const work = async (): Promise<number> => {
+      using held = source.retain()
+      using _pin = pinned(into.blocks)
+      const ids = into.blocks.ids.slice(0, held.count)
+      return (await this.#copy(from, held, into.store, ids, signal)).sound
+    }
+    const what = `Reading ${source.count} blocks from ${from.name}`
+    return this.#health.during({ tier: from, doing: 'reading', signal }, () =>
+      this.#transfers.run(what, work, { signal }),
     )
-    return this.#patiently(work, `Reading ${source.count} blocks from ${from.name}`, wait)
   }
 
-  /** Registers staged blocks in `to`: the second half of a move through staging. Consumes `target`. */
-  async land(
-    staging: TierStore,
-    staged: MutableBlocks,
-    hashes: BlockHashes,
-    to: TierStore,
-    target: MutableBlocks,
-    wait: WaitOptions = {},
-  ): Promise<Arrival> {
-    const release = to.inFlight.claim(hashes)
-    const work = this.#track(this.#commitFrom(staging, staged.ids, hashes, to, target)).finally(() => {
-      target.release()
-      release()
-    })
-    return this.#patiently(work, `Copying ${hashes.count} staged blocks to ${to.name}`, wait)
+  #carry(move: Move, stopover?: Stopover): Promise<ImmutableBlocks> {
+    const { from, source, to, signal } = move
+    const what = `Copying ${source.count} blocks from ${from.name} to ${to.name}`
+    const late = (blocks: ImmutableBlocks): void => blocks.release()
+    const work = (): Promise<ImmutableBlocks> => this.#work(move, stopover)
+    return this.#health.during({ ...undertaking(from, to), signal }, () =>
+      this.#transfers.run(what, work, { signal, late }),
+    )
   }
 
-  /** A block did not fit its checksum: it is unmatchable at once, and its place is not used again. */
-  quarantine(tier: TierStore, ids: Uint32Array, hashes: BlockHashes): void {
-    if (tier.name === 'staging') return
-    this.#options.counters.corrupt[tier.name] += ids.length
-    this.#options.logger.warn(`${ids.length} damaged block(s) in the ${tier.name} tier were taken out of use.`)
-    tier.pool.discard(ids, { reason: 'discarded', quarantine: true })
-    this.#options.events.emit({ type: 'corrupt', tier: tier.name, hashes })
-    if (tier.slots !== undefined)
-      void this.#track(tier.slots.invalidate(ids)).catch((error) => this.reportFailure(tier, error))
+  /** Holds all that it touches until it has ended, whatever its caller lets go meanwhile. */
+  async #work({ from, source, to, target, signal }: Move, stopover: Stopover | undefined): Promise<ImmutableBlocks> {
+    using whole = target
+    using held = source.retain()
+    using _claim = to.inFlight.claim(held.hashes)
+    using _pin = stopover && pinned(stopover.blocks)
+    const staged = stopover?.blocks.ids.slice(0, held.count)
+    const started = performance.now()
+    await to.prepare(whole.ids)
+    const copied =
+      stopover === undefined
+        ? await this.#copy(from, held, to, whole.ids, signal)
+        : await this.#copyThrough(stopover.store, staged!, { from, source: held, to, target: whole, signal })
+    this.#countCopy(from, to, whole.count, started)
+    return this.#commit(from, to, whole, held.hashes, copied)
   }
 
-  /** Remembers that a tier failed; it goes on being tried. */
-  reportFailure(tier: TierStore, error: unknown): void {
-    if (tier.name === 'staging') return
-    tier.lastError = error instanceof Error ? error.message : String(error)
-    this.#setState(tier, 'degraded', tier.lastError)
+  async #copyThrough(
+    staging: TierStore<'staging'>,
+    staged: Uint32Array,
+    { from, source, to, target, signal }: Move,
+  ): Promise<Copied> {
+    const copied = await this.#copy(from, source, staging, staged, signal)
+    await this.#land(staging, staged, to, target.ids, copied, signal)
+    return copied
   }
 
-  reportSuccess(tier: TierStore): void {
-    if (tier.state === 'degraded') this.#setState(tier, 'ok', '')
-  }
-
-  #setState(tier: TierStore, state: 'ok' | 'degraded', reason: string): void {
-    if (tier.name === 'staging') return
-    const changed = tier.state !== state
-    tier.state = state
-    tier.reason = reason
-    if (!changed) return
-    this.#options.events.emit({ type: 'tier-state', tier: tier.name, state, reason })
-    if (state === 'degraded') this.#options.logger.warn(`The ${tier.name} tier is degraded: ${reason}`)
-    else this.#options.logger.info(`The ${tier.name} tier works again.`)
-  }
-
-  async #commit(from: TierStore, source: ImmutableBlocks, to: TierStore, target: MutableBlocks): Promise<Arrival> {
-    const sound = await this.#prepareAndCopy(from, source.ids, source.hashes, to, target.ids)
-    return this.#register(from, source.ids, source.hashes.subarray(0, sound), to, target)
-  }
-
-  async #commitFrom(
-    from: TierStore,
-    ids: Uint32Array,
-    hashes: BlockHashes,
-    to: TierStore,
-    target: MutableBlocks,
-  ): Promise<Arrival> {
-    const sound = await this.#prepareAndCopy(from, ids, hashes, to, target.ids)
-    return this.#register(from, ids, hashes.subarray(0, sound), to, target)
-  }
-
-  async #prepareAndCopy(
-    from: TierStore,
-    ids: Uint32Array,
-    hashes: BlockHashes,
+  /** One job that copies, and sums the blocks where they are in memory. */
+  async #copy(
+    from: TierStore<TierName>,
+    { ids, hashes }: ImmutableBlocks,
     to: TierStore,
     targetIds: Uint32Array,
-  ): Promise<number> {
-    try {
-      if (to.slots !== undefined) {
-        await to.slots.reserve(targetIds)
-        await to.slots.invalidate(targetIds)
-      }
-      return await this.#copyVerified(from, ids, hashes, to, targetIds)
-    } catch (error) {
-      this.reportFailure(to.onDisk ? to : from, error)
-      throw error
-    }
-  }
-
-  /** Record, then name: after a crash a slot either has its whole record or is free. */
-  async #register(
-    from: TierStore,
-    ids: Uint32Array,
-    hashes: BlockHashes,
-    to: TierStore,
-    target: MutableBlocks,
-  ): Promise<Arrival> {
-    const [arrived, lost] = target.split(hashes.count)
-    lost.release()
-    try {
-      const checksums = Uint32Array.from(ids.subarray(0, hashes.count), (id) => from.checksumOf(id) ?? 0)
-      const slots = arrived.ids.slice()
-      await to.slots?.commit({ slots, hashes: hashes.words, checksums, ...chainOf(hashes) })
-      const blocks = arrived.register(hashes, { duplicates: 'reject' })
-      for (const [index, id] of slots.entries()) if (blocks.ids[index] === id) to.recordChecksum(id, checksums[index]!)
-      this.reportSuccess(to)
-      return { blocks, bytes: hashes.count * to.blockBytes }
-    } catch (error) {
-      arrived.release()
-      this.reportFailure(to, error)
-      throw error
-    }
+    signal: AbortSignal | undefined,
+  ): Promise<Copied> {
+    const { runs } = planCopy({ from: from.layout, fromIds: ids, to: to.layout, toIds: targetIds })
+    const taken = this.#sums(from, ids, to, targetIds)
+    await this.#transfers.submit(taken === undefined ? { runs } : { runs, sums: taken.sums }, signal)
+    const isJudged = taken !== undefined && this.#integrity.isEnabled
+    const sound = isJudged ? this.#integrity.soundPrefix(from, ids, hashes, taken.into) : ids.length
+    return { sound, checksums: taken?.into }
   }
 
   /**
-   * One job: copies, and sums the bytes where they are in memory — what is read from a file after it arrived, else what is about
-   * to be copied, so that a block is known by what its first tier held. Brought up from host to device, a known block is summed
-   * after it arrived. Returns how many blocks, from the first on, are sound.
+   * What is read from a file is summed after it arrived, for it cannot be summed before; else a block is summed before it is
+   * copied, so that it is known by what its first tier held. Brought up to a device, a known block is judged by its copy there.
+   * Without integrity only what goes to disk is summed: its record outlives this configuration.
    */
-  async #copyVerified(
-    from: TierStore,
-    ids: Uint32Array,
-    hashes: BlockHashes,
+  #sums(from: TierStore, ids: Uint32Array, to: TierStore, targetIds: Uint32Array): Sums | undefined {
+    if (!this.#integrity.isEnabled && (from.onDisk || !to.onDisk)) return undefined
+    const isKnown = (): boolean => ids.every((id) => from.checksumOf(id) !== undefined)
+    const isJudgedByCopy = from.onDisk || (from.name === 'host' && to.name === 'device' && isKnown())
+    return isJudgedByCopy ? sumsOf(to.layout, targetIds, 'after') : sumsOf(from.layout, ids, 'before')
+  }
+
+  /** The second half of a move through staging. What was verified there must arrive as it was. */
+  async #land(
+    staging: TierStore<'staging'>,
+    staged: Uint32Array,
     to: TierStore,
     targetIds: Uint32Array,
-  ): Promise<number> {
-    const sources = ids.subarray(0, targetIds.length)
-    const { runs, bytes } = planCopy({ from: from.layout, fromIds: sources, to: to.layout, toIds: targetIds })
-    const started = performance.now()
-    if (!this.#options.integrity) {
-      await this.#options.runtime.submit({ runs })
-      this.#count(from, to, bytes, started)
-      return sources.length
-    }
-    const when = arrivesInMemory(from, to, sources) ? 'after' : 'before'
-    const pieces = when === 'after' ? planPieces(to.layout, targetIds) : planPieces(from.layout, sources)
-    const sums = new Uint32Array(sources.length)
-    await this.#options.runtime.submit({ runs, sums: { pieces, into: sums, when } })
-    this.#count(from, to, bytes, started)
-    const sound = this.#verify(from, sources, hashes, sums)
-    if (to.name === 'staging')
-      for (let index = 0; index < sound; index++) to.recordChecksum(targetIds[index]!, sums[index]!)
-    return sound
+    { sound, checksums }: Copied,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const toIds = targetIds.slice(0, sound)
+    const { runs } = planCopy({ from: staging.layout, fromIds: staged.slice(0, sound), to: to.layout, toIds })
+    if (checksums === undefined) return this.#transfers.submit({ runs }, signal)
+    const { sums, into } = sumsOf(to.layout, toIds, 'after')
+    await this.#transfers.submit({ runs, sums }, signal)
+    const changed = into.findIndex((sum, index) => sum !== checksums[index])
+    if (changed >= 0)
+      throw new StorageIoError(
+        `Block ${toIds[changed]} of the ${to.name} tier is not what was copied there (one of ${sound}). The memory or its bus fails; nothing was registered.`,
+      )
   }
 
-  #verify(from: TierStore, ids: Uint32Array, hashes: BlockHashes, sums: Uint32Array): number {
-    let sound = ids.length
-    for (let index = ids.length - 1; index >= 0; index--) {
-      const known = from.checksumOf(ids[index]!)
-      if (known === undefined) from.recordChecksum(ids[index]!, sums[index]!)
-      else if (known !== sums[index]) {
-        this.quarantine(from, ids.slice(index, index + 1), hashes.subarray(index, index + 1))
-        sound = index
-      }
-    }
-    return sound
+  async #commit(
+    from: TierStore<TierName>,
+    to: TierStore<TierName>,
+    target: MutableBlocks,
+    hashes: BlockHashes,
+    { sound, checksums }: Copied,
+  ): Promise<ImmutableBlocks> {
+    assert(checksums !== undefined || !to.onDisk, 'a block goes to disk without a checksum')
+    const [arrived, lost] = target.split(sound)
+    lost.release()
+    using named = arrived
+    const names = hashes.subarray(0, sound)
+    await to.record(named.ids, names, checksums?.subarray(0, sound))
+    const blocks = named.register(names, { duplicates: 'reject' })
+    this.#counters.edge(from.name, to.name).blocks += blocks.count
+    return blocks
   }
 
-  #count(from: TierStore, to: TierStore, bytes: number, started: number): void {
-    if (from.name === 'staging' || to.name === 'staging') return
-    const edge = this.#options.counters.edge(from.name, to.name)
-    edge.bytes += bytes
+  #countCopy(from: TierStore<TierName>, to: TierStore<TierName>, blocks: number, started: number): void {
+    const edge = this.#counters.edge(from.name, to.name)
+    edge.bytes += blocks * to.blockBytes
     edge.transfers++
     edge.seconds += (performance.now() - started) / 1000
   }
-
-  #track<T>(work: Promise<T>): Promise<T> {
-    const tracked = work.finally(() => this.#running.delete(tracked))
-    this.#running.add(tracked)
-    tracked.catch(() => {})
-    return tracked
-  }
-
-  async #patiently<T extends Arrival | number>(work: Promise<T>, what: string, wait: WaitOptions): Promise<T> {
-    const { transferDeadlineMs, counters } = this.#options
-    const deadlineMs = Math.min(wait.deadlineMs ?? transferDeadlineMs, transferDeadlineMs)
-    try {
-      return await within(work, what, { signal: wait.signal, deadlineMs })
-    } catch (error) {
-      let settled = false
-      work
-        .then(
-          (late) => typeof late === 'number' || late.blocks.release(),
-          () => {},
-        )
-        .finally(() => (settled = true))
-      await Promise.resolve()
-      if (!settled) counters.abandoned++
-      throw error
-    }
-  }
 }
 
-/** Whether the sums are taken of what arrived: nothing else can be summed of a file, and a known block is judged by its copy. */
-function arrivesInMemory(from: TierStore, to: TierStore, ids: Uint32Array): boolean {
-  if (from.onDisk) return true
-  return from.name === 'host' && to.name === 'device' && ids.every((id) => from.checksumOf(id) !== undefined)
-}
-
-/** Positions and parents of a chain, as slot records want them. */
-export function chainOf(hashes: BlockHashes): { positions: Uint32Array; parents: Uint32Array } {
-  const positions = Uint32Array.from({ length: hashes.count }, (_, index) => hashes.start + index)
-  return { positions, parents: hashes.backing.slice(0, hashes.count * 4) }
-}
-
-/** The drop reason for a failed background copy. */
-export function dropReason(error: unknown): DropReason {
-  return KvbmError.is(error, 'KVBM_CLOSED') ? 'closed' : 'io-error'
+/** Which of two tiers a failing copy speaks about: files fail more often than devices, and those more often than memory. */
+function undertaking(from: TierStore<TierName>, to: TierStore<TierName>): Undertaking {
+  const suspects: readonly StoreName[] = ['disk', 'device', 'host']
+  const isTo = suspects.indexOf(to.name) < suspects.indexOf(from.name)
+  return isTo ? { tier: to, doing: 'writing' } : { tier: from, doing: 'reading' }
 }

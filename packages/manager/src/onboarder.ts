@@ -1,24 +1,38 @@
-import type { BlockHashes, TierName } from '@kvbm/core'
+import { type BlockHashes, KvbmError, type TierName } from '@kvbm/core'
 import type { ImmutableBlocks } from '@kvbm/pool'
-import type { Counters } from './counters.js'
 import { Lease, type LeaseRun } from './lease.js'
-import type { Arrival, Mover } from './mover.js'
+import { missingPrefix } from './missing-prefix.js'
+import type { Mover } from './mover.js'
 import { sliceRun } from './slice-run.js'
 import type { Staging } from './staging.js'
-import type { TierStore } from './tier.js'
-import { type WaitOptions, within } from './within.js'
+import { isTierFailure } from './tier-health.js'
+import type { TierStore } from './tier-store.js'
+import type { Transfers } from './transfers.js'
 
 export interface OnboarderOptions {
-  readonly tiers: ReadonlyMap<TierName, TierStore>
+  readonly tiers: ReadonlyMap<TierName, TierStore<TierName>>
+  readonly transfers: Transfers
   /** Bounded memory for blocks on their way from disk that have no room in the host tier. */
   readonly staging: Staging
   readonly mover: Mover
-  readonly counters: Counters
+  /** Blocks of one copy. */
+  readonly batchMax: number
 }
+
+/** Some blocks to bring from one tier to another. */
+interface Leg {
+  readonly from: TierStore<TierName>
+  readonly source: ImmutableBlocks
+  readonly to: TierStore<TierName>
+  readonly signal: AbortSignal | undefined
+}
+
+/** Blocks that came, none where their bytes could not be had; undefined where there is no room. */
+type Brought = ImmutableBlocks | undefined
 
 /**
  * Brings cached blocks up. Copies below stay in place. From disk to device blocks pass through the host tier, where they stay if
- * there is room without waiting, else through staging. A full target or a damaged block gives the shorter prefix.
+ * there is room without waiting, else through staging. A full target, a damaged block or a failing tier gives the shorter prefix.
  */
 export class Onboarder {
   readonly #options: OnboarderOptions
@@ -28,62 +42,31 @@ export class Onboarder {
   }
 
   /** The longest prefix of `lease` that could be made resident in `to`, pinned there. `lease` stays the caller's. */
-  async onboard(lease: Lease, to: TierStore, wait: WaitOptions): Promise<Lease> {
+  async onboard(lease: Lease, to: TierStore<TierName>, signal?: AbortSignal): Promise<Lease> {
+    using held = lease.retain()
     const resident: LeaseRun[] = []
     try {
-      for (const run of lease.runs) {
-        const arrived = await this.#bring(run, to, wait)
-        resident.push(...arrived.map((blocks) => ({ tier: to.name as TierName, blocks })))
-        if (total(arrived) < run.blocks.count) break
+      for (const run of held.runs) {
+        const brought = await this.#bring(run, to, signal)
+        resident.push(...brought.map((blocks) => ({ tier: to.name, blocks })))
+        if (total(brought) < run.blocks.count) break
       }
     } catch (error) {
-      for (const run of resident) run.blocks.release()
+      for (const { blocks } of resident) blocks.release()
       throw error
     }
-    const count = resident.reduce((sum, run) => sum + run.blocks.count, 0)
-    return new Lease(lease.hashes.subarray(0, count), resident)
+    return new Lease(held.hashes.subarray(0, total(resident.map(({ blocks }) => blocks))), resident)
   }
 
-  async #bring(run: LeaseRun, to: TierStore, wait: WaitOptions): Promise<ImmutableBlocks[]> {
-    if (run.tier === to.name) return [run.blocks.retain()]
-    const from = this.#options.tiers.get(run.tier)!
-    return this.#gather(run.blocks.hashes, to, wait, (hashes, offset) => {
-      const source = sliceRun(run.blocks, offset, hashes.count)
-      return this.#copy(from, source, to, wait).finally(() => source.release())
-    })
-  }
-
-  /** Walks `hashes`: takes what is there, waits for what others bring, copies the rest. Stops at the first block it cannot have. */
-  async #gather(
-    hashes: BlockHashes,
-    to: TierStore,
-    wait: WaitOptions,
-    copy: (hashes: BlockHashes, offset: number) => Promise<ImmutableBlocks | undefined>,
-  ): Promise<ImmutableBlocks[]> {
+  async #bring({ tier, blocks }: LeaseRun, to: TierStore<TierName>, signal?: AbortSignal): Promise<ImmutableBlocks[]> {
+    if (tier === to.name) return [blocks.retain()]
+    const leg = { from: this.#options.tiers.get(tier)!, source: blocks, to, signal }
     const parts: ImmutableBlocks[] = []
     try {
-      for (let at = 0; at < hashes.count; ) {
-        const rest = hashes.subarray(at)
-        const present = to.pool.match(rest)
-        if (present.count > 0) {
-          parts.push(present)
-          at += present.count
-          continue
-        }
-        present.release()
-        const others = to.inFlight.of(rest, 0)
-        if (others !== undefined) {
-          await within(others, `Waiting for another copy to ${to.name}`, wait)
-          if (to.pool.matchCount(rest) === 0 && to.inFlight.of(rest, 0) === undefined) break
-          continue
-        }
-        const arrived = await copy(missingPrefix(rest, to), at)
-        if (arrived === undefined || arrived.count === 0) {
-          arrived?.release()
-          break
-        }
-        parts.push(arrived)
-        at += arrived.count
+      for (let at = 0; at < blocks.count; at += parts.at(-1)!.count) {
+        const part = await this.#next(leg, at, (piece) => this.#copy(piece))
+        if (part === undefined || part.count === 0) break
+        parts.push(part)
       }
     } catch (error) {
       for (const part of parts) part.release()
@@ -92,80 +75,81 @@ export class Onboarder {
     return parts
   }
 
-  async #copy(
-    from: TierStore,
-    source: ImmutableBlocks,
-    to: TierStore,
-    wait: WaitOptions,
-  ): Promise<ImmutableBlocks | undefined> {
-    if (!from.onDisk || to.name !== 'device') return this.#direct(from, source, to, wait)
-    const host = this.#options.tiers.get('host')
-    const viaHost = host === undefined ? undefined : await this.#direct(from, source, host, wait)
-    if (host === undefined || viaHost === undefined || viaHost.count === 0) {
-      viaHost?.release()
-      return this.#staged(from, source, to, wait)
-    }
-    try {
-      return await this.#direct(host, viaHost, to, wait)
-    } finally {
-      viaHost.release()
+  /** Blocks from `at` on: what is there, what others bring, or what `copy` brings of the first that are missing. */
+  async #next(leg: Leg, at: number, copy: (piece: Leg) => Promise<Brought>): Promise<Brought> {
+    const { source, to, signal } = leg
+    const { transfers, batchMax } = this.#options
+    const batch = source.hashes.subarray(at, at + batchMax)
+    for (;;) {
+      transfers.admit(signal)
+      const present = to.pool.peek(batch)
+      if (present.count > 0) return present
+      const others = to.inFlight.of(batch, 0)
+      if (others !== undefined) {
+        await transfers.wait(others, `Waiting for another copy to ${to.name}`, signal)
+        continue
+      }
+      using piece = sliceRun(source, at, missingPrefix(batch, to).count)
+      const brought = await copy({ ...leg, source: piece })
+      if ((brought?.count ?? 0) > 0 || !isComing(batch, to)) return brought
     }
   }
 
-  /** One move, of as many blocks as the target can give without waiting. */
-  async #direct(
-    from: TierStore,
-    source: ImmutableBlocks,
-    to: TierStore,
-    wait: WaitOptions,
-  ): Promise<ImmutableBlocks | undefined> {
-    const idle = missingPrefix(source.hashes, to).count
-    const target = to.allocateUpTo(idle)
+  async #copy(leg: Leg): Promise<Brought> {
+    const host = this.#options.tiers.get('host')
+    if (leg.to.pool.available === 0) return undefined
+    if (!leg.from.onDisk || leg.to.name !== 'device') return this.#direct(leg)
+    return host === undefined ? this.#staged(leg) : this.#viaHost(leg, host)
+  }
+
+  /** Disk → host → device. What others bring to host is awaited rather than read twice. */
+  async #viaHost(leg: Leg, host: TierStore<TierName>): Promise<Brought> {
+    using inHost = await this.#next({ ...leg, to: host }, 0, (piece) => this.#direct(piece))
+    if (inHost === undefined) return this.#staged(leg)
+    if (inHost.count === 0) return inHost.retain()
+    return await this.#direct({ ...leg, from: host, source: inHost })
+  }
+
+  /** One copy, of as many blocks as the target can give without waiting. */
+  async #direct({ from, source, to, signal }: Leg): Promise<Brought> {
+    const target = to.allocateUpTo(missingPrefix(source.hashes, to).count)
     if (target.count === 0) return undefined
-    const part = sliceRun(source, 0, target.count)
-    try {
-      return this.#counted(from, to, await this.#options.mover.move(from, part, to, target, wait))
-    } finally {
-      part.release()
-    }
+    using part = sliceRun(source, 0, target.count)
+    return await this.#orNone(to, part, () => this.#options.mover.move({ from, source: part, to, target, signal }))
   }
 
   /** Disk → staging → target, for as many blocks as staging holds. */
-  async #staged(
-    from: TierStore,
-    source: ImmutableBlocks,
-    to: TierStore,
-    wait: WaitOptions,
-  ): Promise<ImmutableBlocks | undefined> {
+  async #staged({ from, source, to, signal }: Leg): Promise<Brought> {
     const { staging, mover } = this.#options
-    const count = Math.min(missingPrefix(source.hashes, to).count, staging.blocksMax)
-    if (count === 0) return undefined
-    const part = sliceRun(source, 0, count)
-    try {
-      return await staging.use(count, wait, async (staged) => {
-        const sound = await mover.fetch(from, part, staging.store, staged, wait)
-        const target = to.allocateUpTo(Math.min(sound, missingPrefix(part.hashes, to).count))
-        if (target.count === 0) return undefined
-        const hashes = part.hashes.subarray(0, target.count)
-        return this.#counted(from, to, await mover.land(staging.store, staged, hashes, to, target, wait))
-      })
-    } finally {
-      part.release()
-    }
+    return staging.use(Math.min(source.count, staging.blocksMax), signal, async (staged) => {
+      // Others may have brought some while we waited for our turn.
+      const wanted = missingPrefix(source.hashes.subarray(0, staged.count), to)
+      const target = to.allocateUpTo(wanted.count)
+      if (target.count === 0) return undefined
+      using part = sliceRun(source, 0, target.count)
+      const stopover = { store: staging.store, blocks: staged }
+      return await this.#orNone(to, part, () => mover.moveThrough(stopover, { from, source: part, to, target, signal }))
+    })
   }
 
-  #counted(from: TierStore, to: TierStore, arrival: Arrival): ImmutableBlocks {
-    this.#options.counters.edge(from.name as TierName, to.name as TierName).blocks += arrival.blocks.count
-    return arrival.blocks
+  /** A tier that fails, and says so in its state, gives no blocks. The caller's patience is another matter. */
+  async #orNone(
+    to: TierStore<TierName>,
+    part: ImmutableBlocks,
+    copy: () => Promise<ImmutableBlocks>,
+  ): Promise<ImmutableBlocks> {
+    try {
+      return await copy()
+    } catch (error) {
+      if (isTierFailure(error) && !KvbmError.is(error, 'KVBM_DEADLINE')) return to.pool.peek(part.hashes.subarray(0, 0))
+      throw error
+    }
   }
 }
 
-/** The blocks from the first on that are neither in `to` nor on their way there. */
-function missingPrefix(hashes: BlockHashes, to: TierStore): BlockHashes {
-  const present = to.pool.scan(hashes)
-  let count = 0
-  while (count < hashes.count && present[count] === 0 && to.inFlight.of(hashes, count) === undefined) count++
-  return hashes.subarray(0, count)
+/** Whether the first block is there by now, or somebody brings it. */
+function isComing(hashes: BlockHashes, to: TierStore): boolean {
+  return to.pool.matchCount(hashes.subarray(0, 1)) > 0 || to.inFlight.of(hashes, 0) !== undefined
 }
 
 function total(parts: readonly ImmutableBlocks[]): number {

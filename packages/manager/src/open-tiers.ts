@@ -1,6 +1,7 @@
 import { modelFingerprint, type ResolvedConfig, type ResolvedLayout } from '@kvbm/config'
 import {
   type AllocatorSpec,
+  assert,
   type BlockShape,
   blockBytes,
   type DisposeStack,
@@ -12,7 +13,7 @@ import {
   type StorageAllocator,
   type TierName,
 } from '@kvbm/core'
-import { createLayout, layoutStorageBytes } from '@kvbm/layout'
+import { createLayout, type Layout, layoutStorageBytes } from '@kvbm/layout'
 import { BlockPool } from '@kvbm/pool'
 import {
   createAllocator,
@@ -23,7 +24,7 @@ import {
 } from '@kvbm/storage'
 import { restorable } from './restorable.js'
 import type { ManagerSettings } from './settings.js'
-import { TierStore } from './tier.js'
+import { TierStore } from './tier-store.js'
 
 export interface OpenTierOptions {
   readonly config: ResolvedConfig
@@ -35,24 +36,27 @@ export interface OpenTierOptions {
   readonly owned: DisposeStack
 }
 
+/** Slots of at least this size begin at multiples of it; smaller ones are packed. */
+const SLOT_ALIGNMENT = 4096
+
 /** Opens one configured tier: its memory or file, its layout, its pool, and what a disk still holds from an earlier process. */
-export async function openTier(name: TierName, layout: ResolvedLayout, options: OpenTierOptions): Promise<TierStore> {
+export async function openTier(
+  name: TierName,
+  layout: ResolvedLayout,
+  options: OpenTierOptions,
+): Promise<TierStore<TierName>> {
   const pool = options.owned.use(newPool(name, layout, options))
   return name === 'disk' ? openDiskTier(layout, pool, options) : openMemoryTier(name, layout, pool, options)
 }
 
-/** Memory for blocks on their way: one contiguous area, page-aligned, without names. */
-export async function openStaging({ shape, runtime, settings, owned }: OpenTierOptions): Promise<TierStore> {
+/** Memory for blocks on their way: one contiguous area, page-aligned, without names. Becomes real when it is first used. */
+export async function openStaging({ shape, runtime, settings, owned }: OpenTierOptions): Promise<TierStore<'staging'>> {
   const numBlocks = Math.max(1, Math.floor(settings.stagingBytes / blockBytes(shape)))
-  const pool = owned.use(new BlockPool({ numBlocks, pageSize: shape.pageSize, leaks: 'off' }))
   const type: LayoutType = 'fully-contiguous'
-  const storages = await allocateAll(
-    new SystemAllocator({ runtime }),
-    'staging',
-    layoutStorageBytes({ type, shape, numBlocks }),
-    owned,
-    true,
-  )
+  const [sizeBytes] = layoutStorageBytes({ type, shape, numBlocks })
+  const request = { sizeBytes: sizeBytes!, lazy: true, label: 'staging' }
+  const storages = [owned.use(await new SystemAllocator({ runtime }).allocate(request))]
+  const pool = owned.use(new BlockPool({ numBlocks, pageSize: shape.pageSize, leaks: 'off' }))
   return new TierStore({
     name: 'staging',
     shape,
@@ -79,68 +83,93 @@ async function openMemoryTier(
   layout: ResolvedLayout,
   pool: BlockPool,
   options: OpenTierOptions,
-): Promise<TierStore> {
-  const { shape, settings, owned } = options
+): Promise<TierStore<TierName>> {
+  const { shape, settings, runtime } = options
   const geometry = { type: layout.layoutType, shape, numBlocks: layout.numBlocks, alignment: layout.alignment }
-  const storages =
-    layout.storage ??
-    (await allocateAll(
-      memoryAllocator(layout, options.runtime),
-      name,
-      layoutStorageBytes(geometry),
-      owned,
-      isPaged(layout),
-    ))
-  return new TierStore({
-    name,
-    shape,
-    pool,
-    storages,
-    layout: createLayout({ ...geometry, storages }),
-    poison: settings.poison,
-  })
+  const storages = layout.storage ?? (await allocate(name, layout, layoutStorageBytes(geometry), options))
+  for (const storage of storages)
+    await expectKnown(name, storage, () => runtime.binding.alignmentOffset(storage.regionId, 1))
+  const { poison } = settings
+  return new TierStore({ name, shape, pool, storages, layout: createLayout({ ...geometry, storages }), poison })
 }
 
-async function openDiskTier(layout: ResolvedLayout, pool: BlockPool, options: OpenTierOptions): Promise<TierStore> {
-  const { config, shape, owned } = options
-  const slots = owned.use(await openSlots(layout, options))
-  const stride =
-    slots.slotStride === blockBytes(shape) ? 1 : slots.slotStride - blockBytes(shape) < 4096 ? 4096 : slots.slotStride
-  const disk = createLayout({
-    type: 'fully-contiguous',
+async function allocate(
+  name: TierName,
+  layout: ResolvedLayout,
+  sizes: readonly number[],
+  { runtime, owned }: OpenTierOptions,
+): Promise<Storage[]> {
+  const allocator = memoryAllocator(layout, runtime)
+  // Paged memory becomes real segment by segment, when its blocks are first used.
+  const lazy = layoutKind(layout.layoutType) === 'paged'
+  const storages: Storage[] = []
+  for (const [index, sizeBytes] of sizes.entries()) {
+    const label = sizes.length === 1 ? name : `${name}-${index}`
+    storages.push(owned.use(await allocator.allocate({ sizeBytes, lazy, label })))
+  }
+  return storages
+}
+
+async function openDiskTier(
+  { allocator, numBlocks }: ResolvedLayout,
+  pool: BlockPool,
+  { config, shape, runtime, owned }: OpenTierOptions,
+): Promise<TierStore<TierName>> {
+  const slots = owned.use(
+    await diskAllocator(allocator, runtime).openSlots({
+      fingerprint: modelFingerprint(config.model),
+      numSlots: numBlocks,
+      slotBytes: blockBytes(shape),
+      logger: config.runtime.logger,
+    }),
+  )
+  const { storage } = slots
+  await expectKnown('disk', storage, () => runtime.binding.readFile(storage.regionId, 0, 1))
+  const tier = new TierStore<TierName>({
+    name: 'disk',
     shape,
-    numBlocks: layout.numBlocks,
-    storages: [slots.storage],
-    alignment: stride,
+    pool,
+    storages: [storage],
+    layout: slotLayout(slots, shape),
+    slots,
   })
-  const tier = new TierStore({ name: 'disk', shape, pool, storages: [slots.storage], layout: disk, slots })
-  const found = restorable(slots.recovered)
-  pool.restore({ ids: found.slots, hashes: found.hashes, parents: found.parents, positions: found.positions })
-  for (const [index, slot] of found.slots.entries()) tier.recordChecksum(slot, found.checksums[index]!)
-  void config
+  restore(tier, slots)
   return tier
 }
 
-async function openSlots(layout: ResolvedLayout, { config, shape, runtime }: OpenTierOptions): Promise<SlotFile> {
-  const allocator = diskAllocator(layout.allocator, runtime)
-  const { logger } = config.runtime
-  return allocator.openSlots({
-    fingerprint: modelFingerprint(config.model),
-    numSlots: layout.numBlocks,
-    slotBytes: blockBytes(shape),
-    logger,
+/** Block id = slot: a slot is one whole block in canonical order. */
+function slotLayout({ numSlots, slotBytes, slotStride, storage }: SlotFile, shape: BlockShape): Layout {
+  const alignment = slotBytes < SLOT_ALIGNMENT ? 1 : SLOT_ALIGNMENT
+  const layout = createLayout({
+    type: 'fully-contiguous',
+    shape,
+    numBlocks: numSlots,
+    storages: [storage],
+    alignment,
   })
+  assert(layout.offsetOf(numSlots - 1, 0, 0) === (numSlots - 1) * slotStride, 'blocks and slots lie apart')
+  return layout
+}
+
+function restore(tier: TierStore, slots: SlotFile): void {
+  const found = restorable(slots.recovered)
+  tier.pool.restore({ ids: found.slots, hashes: found.hashes, parents: found.parents, positions: found.positions })
+  for (const [index, slot] of found.slots.entries()) tier.recordChecksum(slot, found.checksums[index]!)
 }
 
 function diskAllocator(allocator: ResolvedLayout['allocator'], runtime: NativeTransferRuntime): DiskAllocator {
-  if (allocator instanceof DiskAllocator) return allocator
   if (allocator !== undefined && isSpec(allocator) && allocator.kind === 'disk')
     return new DiskAllocator(allocator.path, { runtime })
+  if (isDiskAllocator(allocator)) return allocator
   throw invalidArgument('diskLayout.allocator', 'a DiskAllocator or { kind: "disk", path }', allocator)
 }
 
-function memoryAllocator(layout: ResolvedLayout, runtime: NativeTransferRuntime): StorageAllocator {
-  const { allocator } = layout
+/** By its methods, so that the allocator of another copy of the package is known, too. */
+function isDiskAllocator(allocator: ResolvedLayout['allocator']): allocator is DiskAllocator {
+  return typeof (allocator as Partial<DiskAllocator> | undefined)?.openSlots === 'function'
+}
+
+function memoryAllocator({ allocator }: ResolvedLayout, runtime: NativeTransferRuntime): StorageAllocator {
   if (allocator === undefined) throw invalidArgument('allocator', 'an allocator', allocator)
   return isSpec(allocator) ? createAllocator(allocator, runtime) : allocator
 }
@@ -149,22 +178,15 @@ function isSpec(allocator: AllocatorSpec | StorageAllocator): allocator is Alloc
   return !('allocate' in allocator)
 }
 
-function isPaged(layout: ResolvedLayout): boolean {
-  return layoutKind(layout.layoutType) === 'paged'
-}
-
-async function allocateAll(
-  allocator: StorageAllocator,
-  label: string,
-  sizes: readonly number[],
-  owned: DisposeStack,
-  lazy: boolean,
-): Promise<Storage[]> {
-  const storages: Storage[] = []
-  for (const [index, sizeBytes] of sizes.entries()) {
-    storages.push(
-      owned.use(await allocator.allocate({ sizeBytes, lazy, label: sizes.length === 1 ? label : `${label}-${index}` })),
+/** A region means something only to the binding that made it. */
+async function expectKnown(name: TierName, { regionId }: Storage, ask: () => unknown): Promise<void> {
+  try {
+    await ask()
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause
+    throw new TypeError(
+      `${name}Layout: region ${regionId} is unknown to this manager's transfer runtime. Give the allocator and runtime.asyncRuntime the same runtime, or leave both out.`,
+      { cause },
     )
   }
-  return storages
 }

@@ -1,3 +1,6 @@
+import { invalidArgument } from '@kvbm/core'
+import { TIMER_MS_MAX } from './patience.js'
+
 /** Limits of the manager. Every queue and wait has one; docs/architecture.md says where each acts. */
 export interface ManagerSettings {
   /** Blocks waiting for background offload, per edge. Default 8192: two long prompts at 16 tokens a block. */
@@ -12,7 +15,7 @@ export interface ManagerSettings {
   readonly transferDeadlineMs: number
   /** Longest wait of `close()` for copies in flight, in milliseconds. Default 10,000. */
   readonly closeDeadlineMs: number
-  /** Fill blocks with 0xDD when they are handed out. Default: when NODE_ENV is `development`. */
+  /** Fill blocks with 0xDD when they are handed out, so that a stale view shows it. Default: when NODE_ENV is `development`. */
   readonly poison: boolean
 }
 
@@ -26,6 +29,34 @@ export const DEFAULT_SETTINGS: Omit<ManagerSettings, 'poison'> = Object.freeze({
   closeDeadlineMs: 10_000,
 })
 
+type Limit = keyof typeof DEFAULT_SETTINGS
+
+/** What may be 0: no background offload, no patience when closing. */
+const LEAST: Readonly<Partial<Record<Limit, number>>> = { offloadQueueMax: 0, closeDeadlineMs: 0 }
+const MOST: Readonly<Partial<Record<Limit, number>>> = {
+  transferDeadlineMs: TIMER_MS_MAX,
+  closeDeadlineMs: TIMER_MS_MAX,
+}
+
+/** Completes settings. Throws `RangeError` for a value out of range and `TypeError` for a name that is none. */
 export function resolveSettings(given: Partial<ManagerSettings> = {}): ManagerSettings {
-  return { ...DEFAULT_SETTINGS, poison: process.env['NODE_ENV'] === 'development', ...given }
+  const poison = given.poison ?? process.env.NODE_ENV === 'development'
+  if (typeof poison !== 'boolean') throw invalidArgument('settings.poison', 'true or false', poison)
+  for (const name of Object.keys(given)) if (name !== 'poison') expectLimit(name)
+  const limits = Object.keys(DEFAULT_SETTINGS).map((name) => [name, limit(name as Limit, given)] as const)
+  return Object.freeze({ ...(Object.fromEntries(limits) as Record<Limit, number>), poison })
+}
+
+function limit(name: Limit, given: Partial<ManagerSettings>): number {
+  const value = given[name] ?? DEFAULT_SETTINGS[name]
+  const [least, most] = [LEAST[name] ?? 1, MOST[name] ?? Number.MAX_SAFE_INTEGER]
+  if (Number.isSafeInteger(value) && value >= least && value <= most) return value
+  throw invalidArgument(`settings.${name}`, `an integer from ${least} to ${most}`, value)
+}
+
+function expectLimit(name: string): void {
+  if (name in DEFAULT_SETTINGS) return
+  throw new TypeError(
+    `settings.${name}: no such setting. There are: ${Object.keys(DEFAULT_SETTINGS).join(', ')}, poison.`,
+  )
 }

@@ -1,16 +1,28 @@
 import type { MutableBlocks } from '@kvbm/pool'
-import type { Mover } from './mover.js'
-import type { TierStore } from './tier.js'
-import type { WaitOptions } from './within.js'
+import { following } from './patience.js'
+import type { TierStore } from './tier-store.js'
 
-/** Bounded memory for blocks on their way. Callers wait for it in turn; it holds no names, so nothing in it can be found. */
+export interface StagingOptions {
+  readonly store: TierStore<'staging'>
+  /** Longest wait for a turn, in milliseconds. */
+  readonly deadlineMs: number
+  /** Ends every wait. */
+  readonly closing: AbortSignal
+}
+
+/**
+ * Bounded memory for blocks on their way. Callers wait for it in turn; it holds no names, so nothing in it can be found. Whoever
+ * copies pins what it copies, so that blocks lent to a caller who gave up are not lent again before the copy has ended.
+ */
 export class Staging {
-  readonly store: TierStore
-  readonly #mover: Mover
+  readonly store: TierStore<'staging'>
+  readonly #deadlineMs: number
+  readonly #closing: AbortSignal
 
-  constructor(store: TierStore, mover: Mover) {
+  constructor({ store, deadlineMs, closing }: StagingOptions) {
     this.store = store
-    this.#mover = mover
+    this.#deadlineMs = deadlineMs
+    this.#closing = closing
   }
 
   /** Blocks of the whole area: the most that one `use` can have. */
@@ -18,19 +30,11 @@ export class Staging {
     return this.store.pool.total
   }
 
-  /**
-   * Lends `count` blocks to `use`. After a failure some copy that was given up on may still write to them: they are lent again
-   * only when every copy that ran at that moment has ended.
-   */
-  async use<T>(count: number, wait: WaitOptions, use: (staged: MutableBlocks) => Promise<T>): Promise<T> {
-    const staged = await this.store.acquire(count, wait)
-    try {
-      const result = await use(staged)
-      staged.release()
-      return result
-    } catch (error) {
-      void this.#mover.settled().then(() => staged.release())
-      throw error
-    }
+  /** Lends `count` blocks to `use`, waiting for them if need be. */
+  async use<T>(count: number, signal: AbortSignal | undefined, use: (staged: MutableBlocks) => Promise<T>): Promise<T> {
+    using staged = await following([signal, this.#closing], (patience) =>
+      this.store.acquire(count, { signal: patience, deadlineMs: this.#deadlineMs }),
+    )
+    return await use(staged)
   }
 }

@@ -1,7 +1,7 @@
-import type { StorageDescription, TierName } from '@kvbm/core'
+import { layoutKind, type StorageDescription, type TierName } from '@kvbm/core'
 import type { Counters, DropReason, Edge } from './counters.js'
 import type { RemoteStatus } from './remote.js'
-import type { TierState, TierStore } from './tier.js'
+import type { TierState, TierStore } from './tier-store.js'
 
 /** One tier in `status()`: its state with reason, its blocks, and what its memory or file really is. */
 export interface TierStatus {
@@ -16,11 +16,15 @@ export interface TierStatus {
     readonly held: number
     readonly quarantined: number
   }
+  /** Callers that wait for blocks. */
+  readonly waiting: number
   readonly blockBytes: number
   readonly capacityBytes: number
   readonly usedBytes: number
   readonly layout: string
+  /** Counters of the pool since the manager was made. */
   readonly pool: Readonly<Record<string, number>>
+  /** What memory and files really got, and why not better. */
   readonly storages: readonly StorageDescription[]
   /** Slot records that were damaged when the disk was opened; they are free now. */
   readonly damagedAtOpen?: number
@@ -42,9 +46,13 @@ export interface ManagerStatus {
   readonly state: 'open' | 'closing' | 'closed'
   readonly workerId: number
   readonly modelId: string
+  /** `native` or `portable`. */
   readonly binding: string
   readonly tiers: Partial<Record<TierName, TierStatus>>
+  /** Configured tiers that could not be opened safely, and why. */
+  readonly off: Partial<Record<TierName, string>>
   readonly edges: Partial<Record<Edge, EdgeStatus>>
+  /** Blocks asked for by `match()`. */
   readonly requested: number
   readonly matched: Readonly<Record<TierName, number>>
   readonly corrupt: Readonly<Record<TierName, number>>
@@ -53,7 +61,7 @@ export interface ManagerStatus {
   readonly settings: Readonly<Record<string, number | boolean>>
 }
 
-export function tierStatus(tier: TierStore): TierStatus {
+export function tierStatus(tier: TierStore<TierName>): TierStatus {
   const { pool, blockBytes, layout } = tier
   const { free, inactive, held, quarantined, total } = pool
   return {
@@ -61,38 +69,30 @@ export function tierStatus(tier: TierStore): TierStatus {
     reason: tier.reason,
     lastError: tier.lastError,
     blocks: { total, free, inactive, held, quarantined },
+    waiting: pool.waiting,
     blockBytes,
     capacityBytes: total * blockBytes,
     usedBytes: (inactive + held) * blockBytes,
-    layout: typeof layout.type === 'string' ? layout.type : layout.type.kind,
+    layout: layoutKind(layout.type),
     pool: { ...pool.stats() },
     storages: tier.slots === undefined ? tier.storages.map((storage) => storage.describe()) : [tier.slots.describe()],
     ...(tier.slots === undefined ? {} : { damagedAtOpen: tier.slots.recovered.damaged }),
   }
 }
 
+interface Feeder {
+  readonly edge: { readonly from: TierName; readonly to: TierName }
+  readonly queued: number
+  readonly running: number
+}
+
 /** Counters of the edges, beside the queues that feed them. */
-export function edgeStatuses(
-  counters: Counters,
-  queues: readonly {
-    readonly edge: { readonly from: TierName; readonly to: TierName }
-    readonly queued: number
-    readonly running: number
-  }[],
-): Partial<Record<Edge, EdgeStatus>> {
+export function edgeStatuses(counters: Counters, queues: readonly Feeder[]): Partial<Record<Edge, EdgeStatus>> {
   const result: Partial<Record<Edge, EdgeStatus>> = {}
   for (const { edge } of queues) counters.edge(edge.from, edge.to)
-  for (const [name, { blocks, bytes, transfers, seconds, drops }] of counters.edges) {
-    const queue = queues.find(({ edge }) => `${edge.from}-${edge.to}` === name)
-    result[name] = {
-      blocks,
-      bytes,
-      transfers,
-      seconds,
-      queued: queue?.queued ?? 0,
-      running: queue?.running ?? 0,
-      drops: { ...drops },
-    }
+  for (const [name, { drops, ...counts }] of counters.edges) {
+    const feeder = queues.find(({ edge }) => `${edge.from}-${edge.to}` === name)
+    result[name] = { ...counts, queued: feeder?.queued ?? 0, running: feeder?.running ?? 0, drops: { ...drops } }
   }
   return result
 }

@@ -176,7 +176,7 @@ test('Memory Sizing: the formula of the page, and 80 % of it', () => {
   const gpuMemoryGb = 24
   const blockSizeBytes = 32 * 2 * 16 * 4096 * 2
   const maxBlocks = Math.floor((gpuMemoryGb * 1024 * 1024 * 1024) / blockSizeBytes)
-  expect(blocksForBytes(model, '24GiB')).toBe(maxBlocks)
+  expect(blocksForBytes('24GiB', model)).toBe(maxBlocks)
   const layout = KvManagerLayoutConfig.builder()
     .numBlocks(Math.floor((maxBlocks * 80) / 100))
     .build()

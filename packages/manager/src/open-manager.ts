@@ -1,0 +1,173 @@
+import { type ConfigInput, KvBlockManagerConfig, modelShape, type ResolvedConfig } from '@kvbm/config'
+import {
+  ClosedError,
+  ConfigError,
+  DisposeStack,
+  type Logger,
+  ShardingUnavailableError,
+  TIER_NAMES,
+  type TierName,
+} from '@kvbm/core'
+import { loadBinding } from '@kvbm/native'
+import { createTransferRuntime, type NativeTransferRuntime } from '@kvbm/storage'
+import { hashTokens, loadXxh3 } from '@kvbm/tokens'
+import { Counters } from './counters.js'
+import { EventHub } from './event-hub.js'
+import { Integrity } from './integrity.js'
+import { Manager, type Parts } from './manager.js'
+import { exposeMetrics } from './metrics-registration.js'
+import { Mover } from './mover.js'
+import { OffloadQueue } from './offload-queue.js'
+import type { OffloadTools } from './offload-run.js'
+import { type OpenTierOptions, openStaging, openTier } from './open-tiers.js'
+import { openRemote } from './remote.js'
+import { type ManagerSettings, resolveSettings } from './settings.js'
+import { Staging } from './staging.js'
+import { TierHealth } from './tier-health.js'
+import type { TierStore } from './tier-store.js'
+import { Transfers } from './transfers.js'
+
+/** Opens everything a configuration asks for, or gives back all it took and rejects. */
+export async function openManager(
+  given: ConfigInput | ResolvedConfig,
+  options: Partial<ManagerSettings> = {},
+): Promise<Manager> {
+  const config = KvBlockManagerConfig.parse(given)
+  const settings = resolveSettings(options)
+  config.runtime.signal?.throwIfAborted()
+  refuseSharding(config)
+  warn(config)
+  const owned = new DisposeStack()
+  const ties = new DisposeStack()
+  try {
+    const manager = new Manager(await openParts(config, settings, { owned, ties }))
+    await tie(manager, config, ties)
+    return manager
+  } catch (error) {
+    await undo(ties, config.runtime.logger)
+    await undo(owned, config.runtime.logger)
+    throw error
+  }
+}
+
+/** What failed first is what the caller must know. */
+async function undo(stack: DisposeStack, logger: Logger): Promise<void> {
+  await stack
+    .close()
+    .catch((error: unknown) => logger.error(`Giving back what was opened failed, too: ${String(error)}`))
+}
+
+function warn({ warnings, runtime }: ResolvedConfig): void {
+  for (const { path, rule, remedy } of warnings) runtime.logger.warn(`${path}: ${rule}. ${remedy}`)
+}
+
+function refuseSharding(config: ResolvedConfig): void {
+  for (const [name, layout] of configuredTiers(config))
+    if (layout.logical !== undefined) throw new ShardingUnavailableError(`${name}Layout`)
+}
+
+async function openParts(
+  config: ResolvedConfig,
+  settings: ManagerSettings,
+  { owned, ties }: { readonly owned: DisposeStack; readonly ties: DisposeStack },
+): Promise<Parts> {
+  const { logger } = config.runtime
+  const runtime = openRuntime(config, owned)
+  const closing = new AbortController()
+  const counters = new Counters()
+  const events = new EventHub({ external: config.eventManager, logger })
+  const health = new TierHealth({ events, logger })
+  const transfers = new Transfers({
+    runtime,
+    counters,
+    deadlineMs: settings.transferDeadlineMs,
+    closing: closing.signal,
+  })
+  const integrity = new Integrity({ isEnabled: config.integrity, counters, events, logger, health, transfers })
+  const mover = new Mover({ transfers, integrity, health, counters })
+  const opening = { config, shape: modelShape(config.model), runtime, settings, events, owned }
+  const { tiers, off } = await openTiers(opening)
+  const staging = new Staging({
+    store: await openStaging(opening),
+    deadlineMs: settings.transferDeadlineMs,
+    closing: closing.signal,
+  })
+  const tools = { transfers, mover, counters, batchMax: settings.transferBatchMax }
+  const queues = connectTiers([...tiers.values()], config, settings, tools)
+  const remote = await openRemote(config.runtime, owned)
+  const hash = await hasher(config)
+  const machinery = { ...tools, events, health, integrity, staging, queues, closing, remote, hash }
+  return { config, settings, shape: opening.shape, tiers, off, ...machinery, owned, ties }
+}
+
+/** Threads of our own, which end with the manager, unless the caller gives some. */
+function openRuntime({ runtime }: ResolvedConfig, owned: DisposeStack): NativeTransferRuntime {
+  const { asyncRuntime, native } = runtime
+  if (asyncRuntime === undefined)
+    return owned.use(createTransferRuntime({ binding: loadBinding(native === undefined ? {} : { native }) }))
+  const given = asyncRuntime as Partial<NativeTransferRuntime>
+  if (given.binding === undefined) throw foreignRuntime(asyncRuntime)
+  if (given.closed === true) throw new ClosedError('transfer runtime of the configuration')
+  return asyncRuntime as NativeTransferRuntime
+}
+
+function foreignRuntime(value: unknown): ConfigError {
+  const rule = 'a transfer runtime of @kvbm/storage'
+  const remedy = 'Give what createTransferRuntime() returned, or leave it out.'
+  return new ConfigError([{ path: 'runtime.asyncRuntime', value, rule, remedy }])
+}
+
+interface OpenedTiers {
+  readonly tiers: ReadonlyMap<TierName, TierStore<TierName>>
+  readonly off: ReadonlyMap<TierName, string>
+}
+
+async function openTiers(opening: OpenTierOptions): Promise<OpenedTiers> {
+  const tiers = new Map<TierName, TierStore<TierName>>()
+  for (const [name, layout] of configuredTiers(opening.config)) tiers.set(name, await openTier(name, layout, opening))
+  return { tiers, off: new Map() }
+}
+
+/** Registration above offers blocks to the next tier below. */
+function connectTiers(
+  tiers: readonly TierStore<TierName>[],
+  config: ResolvedConfig,
+  { offloadQueueMax: queueMax, offloadConcurrency: concurrency }: ManagerSettings,
+  tools: OffloadTools,
+): OffloadQueue[] {
+  const { logger } = config.runtime
+  return tiers.slice(0, -1).map((from, index) => {
+    const to = tiers[index + 1]!
+    const filter = config[`${from.name}Layout`]?.offloadFilter
+    const queue = new OffloadQueue({ from, to, filter, tools, logger, queueMax, concurrency })
+    from.pool.setObserver({ registered: (_ids, hashes) => queue.offer(hashes) })
+    return queue
+  })
+}
+
+async function hasher({ model }: ResolvedConfig): Promise<Parts['hash']> {
+  const { pageSize, hashAlgorithm } = model
+  if (hashAlgorithm === 'sha256') return (tokens, salt) => hashTokens(tokens, { pageSize, salt })
+  const xxh3 = await loadXxh3()
+  return (tokens, salt) => xxh3.hashTokens(tokens, { pageSize, salt })
+}
+
+/** Shows the manager in the caller's registry, and closes it with the caller's signal. */
+async function tie(manager: Manager, { runtime }: ResolvedConfig, ties: DisposeStack): Promise<void> {
+  const { metricsRegistry, workerId, signal, logger } = runtime
+  if (metricsRegistry !== undefined)
+    ties.defer(await exposeMetrics(metricsRegistry, { workerId, status: () => manager.status() }))
+  if (signal === undefined) return
+  signal.throwIfAborted()
+  const close = (): void =>
+    void manager.close().catch((error: unknown) => logger.error(`Closing on abort failed: ${String(error)}`))
+  signal.addEventListener('abort', close, { once: true })
+  ties.defer(() => signal.removeEventListener('abort', close))
+}
+
+function configuredTiers(config: ResolvedConfig) {
+  return TIER_NAMES.flatMap((name) => {
+    const layout = config[`${name}Layout`]
+    return layout === undefined ? [] : [[name, layout] as const]
+  })
+}

@@ -1,0 +1,176 @@
+import { type BlockHashes, type BlockShape, blockBytes, type Storage, type TierName } from '@kvbm/core'
+import type { Layout } from '@kvbm/layout'
+import type { BlockPool, MutableBlocks, ResetReport } from '@kvbm/pool'
+import type { SlotFile } from '@kvbm/storage'
+import type { WaitOptions } from './patience.js'
+import { TransfersInFlight } from './transfers-in-flight.js'
+
+/** Memory for blocks on their way is kept like a tier, but nothing in it has a name. */
+export type StoreName = TierName | 'staging'
+
+/** `degraded`: reading or writing failed when it was last tried; it goes on being tried. `off`: it could not be opened safely. */
+export type TierState = 'ok' | 'degraded' | 'off'
+
+export type Doing = 'reading' | 'writing'
+
+export interface TierParts<N extends StoreName> {
+  readonly name: N
+  readonly shape: BlockShape
+  readonly pool: BlockPool
+  readonly layout: Layout
+  readonly storages: readonly Storage[]
+  /** Only the disk tier: its superblock and slot records. */
+  readonly slots?: SlotFile | undefined
+  /** Fill blocks with 0xDD when they are handed out, so that a stale view shows it. */
+  readonly poison?: boolean
+}
+
+const POISON = 0xdd
+
+// What is known of a block's bytes.
+const NOTHING = 0
+const CHECKSUM = 1
+const DAMAGED = 2
+
+/**
+ * One tier: a pool that says who holds block n, and a layout that says where block n lies. This is the one place of the house
+ * where the two meet. The pool never sees a byte and the layout owns no memory; what joins them is that a block id of the pool
+ * *is* the block index of the layout and, on disk, the slot. So everything kept per block outside the pool is an array by id.
+ */
+export class TierStore<N extends StoreName = StoreName> {
+  readonly name: N
+  readonly pool: BlockPool
+  readonly layout: Layout
+  readonly storages: readonly Storage[]
+  readonly slots: SlotFile | undefined
+  readonly inFlight = new TransfersInFlight()
+  readonly blockBytes: number
+  /** Why reading or writing failed when it was last tried. */
+  readonly failures = new Map<Doing, string>()
+  lastError = ''
+  /** CRC32C of block n's canonical bytes; meaningful where `#known[n]` is CHECKSUM. */
+  readonly #checksums: Uint32Array
+  readonly #known: Uint8Array
+  readonly #poison: boolean
+
+  constructor({ name, shape, pool, layout, storages, slots, poison = false }: TierParts<N>) {
+    this.name = name
+    this.pool = pool
+    this.layout = layout
+    this.storages = storages
+    this.slots = slots
+    this.blockBytes = blockBytes(shape)
+    this.#checksums = new Uint32Array(pool.total)
+    this.#known = new Uint8Array(pool.total)
+    this.#poison = poison
+  }
+
+  get onDisk(): boolean {
+    return this.slots !== undefined
+  }
+
+  get state(): TierState {
+    return this.failures.size === 0 ? 'ok' : 'degraded'
+  }
+
+  /** Empty while the state is ok. */
+  get reason(): string {
+    return [...this.failures].map(([doing, why]) => `${doing}: ${why}`).join('; ')
+  }
+
+  allocate(count: number): MutableBlocks {
+    return this.#handOut(this.pool.allocate(count))
+  }
+
+  allocateUpTo(count: number): MutableBlocks {
+    return this.#handOut(this.pool.allocateUpTo(count))
+  }
+
+  async acquire(count: number, options: WaitOptions = {}): Promise<MutableBlocks> {
+    return this.#handOut(await this.pool.acquire(count, options))
+  }
+
+  /** CRC32C of block `id`, or undefined before the block left its first tier. */
+  checksumOf(id: number): number | undefined {
+    return this.#known[id] === CHECKSUM ? this.#checksums[id] : undefined
+  }
+
+  recordChecksum(id: number, checksum: number): void {
+    this.#checksums[id] = checksum
+    this.#known[id] = CHECKSUM
+  }
+
+  isDamaged(id: number): boolean {
+    return this.#known[id] === DAMAGED
+  }
+
+  markDamaged(id: number): void {
+    this.#known[id] = DAMAGED
+  }
+
+  /** To be awaited before the bytes of blocks change: on disk there must be room, and what their records said must be gone. */
+  async prepare(ids: Uint32Array): Promise<void> {
+    this.#forget(ids)
+    await this.slots?.reserve(ids)
+    await this.slots?.invalidate(ids)
+  }
+
+  /**
+   * To be awaited before blocks get their names: remembers the checksums. On disk it writes the records, so that after a crash
+   * a slot either has its whole record or is free.
+   */
+  async record(ids: Uint32Array, hashes: BlockHashes, checksums: Uint32Array | undefined): Promise<void> {
+    if (checksums === undefined) return
+    const positions = Uint32Array.from(ids, (_, index) => hashes.start + index)
+    const parents = hashes.backing.slice(0, hashes.words.length)
+    await this.slots?.commit({ slots: ids.slice(), hashes: hashes.words, parents, positions, checksums })
+    for (const [index, id] of ids.entries()) this.recordChecksum(id, checksums[index]!)
+  }
+
+  /** Forgets every cached block, on disk for later processes, too. Rejects with `RangeError` while blocks are held. */
+  async reset(): Promise<void> {
+    this.pool.reset()
+    await this.slots?.invalidate(Uint32Array.from({ length: this.pool.total }, (_, id) => id))
+  }
+
+  /** Forgets those of these blocks that are cached and held by nobody, on disk for later processes, too. */
+  async resetBlocks(hashes: BlockHashes): Promise<ResetReport> {
+    const ids = this.onDisk ? this.#idsOf(hashes) : []
+    const report = this.pool.resetBlocks(hashes)
+    const present = this.pool.scan(hashes)
+    await this.slots?.invalidate(Uint32Array.from(ids.filter((id, index) => id >= 0 && present[index] === 0)))
+    return report
+  }
+
+  /** The block of each hash, −1 where there is none. */
+  #idsOf(hashes: BlockHashes): number[] {
+    return Array.from({ length: hashes.count }, (_, index) => {
+      using blocks = this.pool.peek(hashes.subarray(index, index + 1))
+      return blocks.ids[0] ?? -1
+    })
+  }
+
+  /** A block that is handed out has new bytes coming. */
+  #handOut(blocks: MutableBlocks): MutableBlocks {
+    try {
+      this.#forget(blocks.ids)
+      if (this.#poison && !this.onDisk) this.#fillWithPoison(blocks.ids)
+      return blocks
+    } catch (error) {
+      blocks.release()
+      throw error
+    }
+  }
+
+  #forget(ids: Uint32Array): void {
+    for (const id of ids) this.#known[id] = NOTHING
+  }
+
+  #fillWithPoison(ids: Uint32Array): void {
+    this.layout.commit(ids)
+    for (const id of ids) {
+      const view = this.layout.view(id) ?? []
+      for (const run of view instanceof Uint8Array ? [view] : view) run.fill(POISON)
+    }
+  }
+}

@@ -1,0 +1,97 @@
+import type { TransferJob } from '@kvbm/core'
+import type { NativeTransferRuntime } from '@kvbm/storage'
+import type { Counters } from './counters.js'
+import { within } from './patience.js'
+
+export interface TransfersOptions {
+  readonly runtime: NativeTransferRuntime
+  readonly counters: Counters
+  /** Longest wait for one piece of work. */
+  readonly deadlineMs: number
+  /** Aborted, with `ClosedError`, when the manager closes. */
+  readonly closing: AbortSignal
+}
+
+export interface RunOptions<T> {
+  /** Ends the wait of whoever asked; the work itself goes on. */
+  readonly signal?: AbortSignal | undefined
+  /** Gets the result that nobody waits for any more. */
+  readonly late?: (result: T) => void
+}
+
+/**
+ * Everything that moves bytes passes here, so that every wait for it ends, and `close()` knows what still runs. Work that was
+ * given up on goes on: it holds or pins all it touches, and only its end lets go.
+ */
+export class Transfers {
+  readonly runtime: NativeTransferRuntime
+  readonly #counters: Counters
+  readonly #deadlineMs: number
+  readonly #closing: AbortSignal
+  readonly #running = new Set<Promise<unknown>>()
+  readonly #abandoned = new WeakSet<Promise<unknown>>()
+
+  constructor({ runtime, counters, deadlineMs, closing }: TransfersOptions) {
+    this.runtime = runtime
+    this.#counters = counters
+    this.#deadlineMs = deadlineMs
+    this.#closing = closing
+  }
+
+  /** Work that has not ended, abandoned work included. */
+  get running(): number {
+    return this.#running.size
+  }
+
+  /** To be asked before anything is taken or begun. Throws `ClosedError` or the signal's reason. */
+  admit(signal?: AbortSignal): void {
+    this.#closing.throwIfAborted()
+    signal?.throwIfAborted()
+  }
+
+  /** One job of the runtime. The signal takes it back only before it has started. */
+  submit(job: TransferJob, signal?: AbortSignal): Promise<void> {
+    return this.runtime.submit(job, signal === undefined ? {} : { signal })
+  }
+
+  /** Begins `work` and waits for it, until the signal or our own deadline; then it is abandoned, and `late` gets its result. */
+  async run<T>(what: string, work: () => Promise<T>, { signal, late = () => {} }: RunOptions<T> = {}): Promise<T> {
+    const running = this.track(work())
+    try {
+      return await this.wait(running, what, signal)
+    } catch (error) {
+      this.#abandon(running)
+      running.then(late, () => {})
+      throw error
+    }
+  }
+
+  /** Waits for work of somebody else, as long as we wait for our own. */
+  wait<T>(work: Promise<T>, what: string, signal?: AbortSignal): Promise<T> {
+    return within(work, what, { signal, deadlineMs: this.#deadlineMs })
+  }
+
+  /** Work that nobody waits for, except `idle`. */
+  track<T>(work: Promise<T>): Promise<T> {
+    const tracked = work.finally(() => this.#running.delete(tracked))
+    this.#running.add(tracked)
+    tracked.catch(() => {})
+    return tracked
+  }
+
+  /** Resolves when nothing runs. */
+  async idle(): Promise<void> {
+    while (this.#running.size > 0) await Promise.allSettled(this.#running)
+  }
+
+  /** Nobody will wait for what runs now. */
+  abandonAll(): void {
+    for (const work of this.#running) this.#abandon(work)
+  }
+
+  #abandon(work: Promise<unknown>): void {
+    if (!this.#running.has(work) || this.#abandoned.has(work)) return
+    this.#abandoned.add(work)
+    this.#counters.abandoned++
+  }
+}
