@@ -6,8 +6,8 @@ import {
   type RegionAddress,
   type Storage,
 } from '@kvbm/core'
+import { BaseLayout } from './base-layout.js'
 import { expectStorages } from './expect-storages.js'
-import { BaseLayout } from './layout.js'
 
 export interface CustomGeometry {
   readonly type: CustomType

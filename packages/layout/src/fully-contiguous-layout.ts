@@ -1,6 +1,7 @@
 import { type BlockShape, blockBytes, LayoutType, regionBytes, type Storage } from '@kvbm/core'
+import { alignUp } from './align-up.js'
+import { BaseLayout } from './base-layout.js'
 import { expectStorages } from './expect-storages.js'
-import { alignUp, BaseLayout } from './layout.js'
 
 export interface ContiguousGeometry {
   readonly shape: BlockShape

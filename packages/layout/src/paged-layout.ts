@@ -1,6 +1,8 @@
 import { type BlockShape, blockBytes, LayoutType, regionBytes, type Storage } from '@kvbm/core'
+import { alignUp } from './align-up.js'
+import { BaseLayout } from './base-layout.js'
+import { checkIds } from './check-index.js'
 import { expectStorages } from './expect-storages.js'
-import { alignUp, BaseLayout, checkIds } from './layout.js'
 
 export interface PagedGeometry {
   readonly shape: BlockShape

@@ -1,6 +1,7 @@
 import { nonNegativeInteger } from '@kvbm/core'
+import { checkIds } from './check-index.js'
 import { flatSide, layoutSide } from './copy-side.js'
-import { checkIds, type Layout } from './layout.js'
+import type { Layout } from './layout.js'
 import { planBetween } from './plan-between.js'
 import type { CopyPlan } from './run-list.js'
 import { runsOf } from './runs-of.js'

@@ -1,6 +1,7 @@
 import { invalidArgument } from '@kvbm/core'
+import { checkIds } from './check-index.js'
 import { layoutSide } from './copy-side.js'
-import { checkIds, type Layout } from './layout.js'
+import type { Layout } from './layout.js'
 import { type LayerRange, planBetween } from './plan-between.js'
 import type { CopyPlan } from './run-list.js'
 

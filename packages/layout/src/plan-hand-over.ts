@@ -1,5 +1,6 @@
 import { invalidArgument } from '@kvbm/core'
-import { checkIds, type Layout } from './layout.js'
+import { checkIds } from './check-index.js'
+import type { Layout } from './layout.js'
 import { type CopyPlan, RunList } from './run-list.js'
 
 /** Numbers of one piece: index of the block, offset in its canonical bytes, offset in the hand-over storage, length. */

@@ -1,4 +1,4 @@
-import { type BlockShape, LayoutType } from '@kvbm/core'
+import { type BlockShape, LayoutType, type Storage } from '@kvbm/core'
 import { describe, expect, test } from 'vitest'
 import {
   CustomLayout,
@@ -10,7 +10,7 @@ import {
   type PagedLayout,
 } from '../src/index.js'
 import { ArrayStorage } from '../src/testing/index.js'
-import { EVERY_TYPE, nameOf } from './support/random-layouts.js'
+import { EVERY_TYPE, nameOf, regionsOf } from './support/random-layouts.js'
 import { keysAndValuesApart } from './support/strategies.js'
 
 /** The shape of the original's tests: 7 blocks of 5 × 2 × 4 × 13 elements of 4 bytes. */
@@ -256,6 +256,23 @@ describe.each(EVERY_TYPE.map((type) => [nameOf(type), type] as const))('%s', (_,
   })
 })
 
+test.each(EVERY_TYPE.map((type) => [nameOf(type), type] as const))(
+  '%s: the last byte of 100 GiB lies where it must',
+  (_, type) => {
+    const shape = { ...SHAPE, innerDim: 99_991, pageSize: 16 }
+    const geometry = { type, shape, numBlocks: 2000, segmentBytes: 2 ** 42 }
+    const storages = layoutStorageBytes(geometry).map((sizeBytes, regionId) => ({ ...NOWHERE, sizeBytes, regionId }))
+    const layout = createLayout({ ...geometry, storages })
+    layout.commit(Uint32Array.from({ length: 2000 }, (_, block) => block))
+    const [storage, end] = [storages.length - 1, storages.at(-1)!.sizeBytes]
+    expect(end).toBeGreaterThan(2 ** 32)
+    const ends = [0, 1999]
+      .flatMap((block) => [...regionsOf(shape, [block])])
+      .map(({ block, layer, outer }) => layout.locate(block, layer, outer))
+    expect(ends).toContainEqual({ storage, offset: end - layout.regionBytes })
+  },
+)
+
 test('more bytes than a number counts exactly are refused', () => {
   expect(() => layoutStorageBytes({ ...FC, numBlocks: 2 ** 44 })).toThrow(/bytes of one storage: expected a positive/)
 })
@@ -268,6 +285,16 @@ test('a word that is no layout type is refused instead of taken for another one'
 test('a segment of no bytes is refused', () => {
   expect(() => layoutStorageBytes({ ...PAGED, segmentBytes: 0 })).toThrow(/segmentBytes/)
 })
+
+/** Memory that is only a size. */
+const NOWHERE: Omit<Storage, 'sizeBytes' | 'regionId'> = {
+  kind: 'system',
+  alignmentOffset: () => 0,
+  commit: () => undefined,
+  bytes: () => undefined,
+  describe: () => ({ kind: 'system', sizeBytes: 0, facts: {}, notes: [] }),
+  close: async () => undefined,
+}
 
 interface Building {
   readonly address?: number
