@@ -30,8 +30,10 @@ export interface KvEngineCapabilities {
   readonly restore: 'whole-sequence' | 'append'
   /** `whole-sequence`: every capture costs the bytes of all tokens in the slot. `range`: only those asked for. */
   readonly capture: 'whole-sequence' | 'range'
-  /** Rows a prompt's uncached tail must have for the bits of a cold run, where the engine computes small batches differently. */
+  /** Rows of a batch below which the engine computes differently; exact mode keeps to its side of that. Absent: it never does. */
   readonly minTailForExact?: number
+  /** Rows the engine evaluates at once, counted from a prompt's first token. Exact mode needs it beside `minTailForExact`. */
+  readonly batchTokens?: number
 }
 
 /** Why an engine's KV cannot be cut into blocks. The names are API: reports, metrics and docs use them. */
@@ -107,6 +109,8 @@ export interface CaptureOutcome {
   /** How long the engine could not decode because of this, in milliseconds, and the bytes it saved meanwhile. */
   readonly stallMs: number
   readonly savedBytes: number
+  /** The slot did not hold these tokens any more; nothing was stored. */
+  readonly slotMoved?: boolean
   /** The engine's KV turned out to be of a kind that cannot be cut into blocks; nothing was stored and nothing will be. */
   readonly declined?: Extract<KvSupport, { ok: false }>
 }
@@ -122,9 +126,14 @@ export interface KvEngineDriver<Slot> {
   /** Asked before each use; what shows only in the bytes comes back as `declined` from a capture. */
   supports(): KvSupport
   /**
-   * Puts the blocks into the slot so that its next token is number `resolved`. Returns the tokens resident: those of all blocks or
-   * of the sound ones before a damaged one. Resolves with 0 and an empty slot when nothing could be restored. Never throws for bad blocks.
+   * Puts the blocks into the slot so that its next token is number `resolved`. Returns the tokens resident: those of as many blocks as
+   * `blocks.gather` said are sound. Resolves with 0 and an empty slot when nothing could be restored. Never throws for bad blocks. An
+   * abort rejects with the signal's reason and leaves the slot empty.
    */
   restore(request: RestoreRequest<Slot>): Promise<number>
+  /**
+   * Copies wanted blocks out of the slot. Holds the engine only while it saves, not while it stores. A restore of the same slot may be
+   * asked for meanwhile: the driver keeps apart what the engine cannot do at once. An abort rejects with the signal's reason.
+   */
   capture(request: CaptureRequest<Slot>): Promise<CaptureOutcome>
 }

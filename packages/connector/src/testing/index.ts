@@ -1,1 +1,7 @@
-export {}
+export { type ConformanceCase, type DriverWorld, driverConformance } from './driver-conformance.js'
+export { Gate } from './gate.js'
+export { type BlockFaults, HeldBlocks } from './held-blocks.js'
+export { ManualClock } from './manual-clock.js'
+export { MemoryDriver, type MemoryDriverOptions } from './memory-driver.js'
+export { MemoryEngine, type MemoryEngineFaults, type MemoryEngineOptions } from './memory-engine.js'
+export { MemorySlot } from './memory-slot.js'

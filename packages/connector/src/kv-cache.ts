@@ -1,0 +1,165 @@
+import { KvManagerModelConfig, modelFingerprint } from '@kvbm/config'
+import { ClosedError } from '@kvbm/core'
+import type { Manager } from '@kvbm/manager'
+import { createTransferRuntime, type NativeTransferRuntime } from '@kvbm/storage'
+import { CacheDirectory } from './cache-directory.js'
+import { type ConnectOptions, KvConnector } from './connector.js'
+import { ConnectorCounters, type CounterValues, counterValues } from './counters.js'
+import type { KvEngineDriver } from './engine-driver.js'
+import { type KvCacheOptions, type KvCacheSettings, resolveOptions } from './kv-cache-options.js'
+import { exposeCounters } from './metrics.js'
+import { modelOf } from './model-identity.js'
+import { type ModelStatus, ModelStore } from './model-store.js'
+import { ModelStores } from './model-stores.js'
+import { ScratchPool, type ScratchStatus } from './scratch-pool.js'
+
+/** Plain JSON: what an operator asks first. */
+export interface KvCacheStatus {
+  readonly state: 'open' | 'closed'
+  readonly dir: string | undefined
+  readonly hostBytes: number
+  readonly diskBytes: number
+  readonly modelsMax: number
+  readonly pageSize: number
+  readonly models: readonly ModelStatus[]
+  readonly handOver: ScratchStatus
+  readonly counters: CounterValues
+}
+
+/** The KV cache of a process: it serves every model and context. Made by `openKvCache`. */
+export class KvCache {
+  readonly #settings: KvCacheSettings
+  readonly #runtime: NativeTransferRuntime
+  readonly #directory: CacheDirectory | undefined
+  readonly #scratch: ScratchPool
+  readonly #stores: ModelStores
+  readonly #counters = new ConnectorCounters()
+  readonly #connectors = new Set<KvConnector<never>>()
+  readonly #hideMetrics: () => void
+  #models = 0
+  #closing: Promise<void> | undefined
+
+  /** Use `openKvCache`. */
+  constructor(settings: KvCacheSettings, runtime: NativeTransferRuntime, directory: CacheDirectory | undefined) {
+    const { modelsMax, clock, handOverBytes, metricsRegistry, signal } = settings
+    this.#settings = settings
+    this.#runtime = runtime
+    this.#directory = directory
+    this.#scratch = new ScratchPool({ runtime, lentBytesMax: handOverBytes })
+    this.#stores = new ModelStores({ modelsMax, clock })
+    this.#hideMetrics = metricsRegistry === undefined ? () => {} : exposeCounters(metricsRegistry, this.#counters)
+    signal?.addEventListener('abort', this.#onAbort, { once: true })
+  }
+
+  /** Tokens per block, for the geometry of drivers. */
+  get pageSize(): number {
+    return this.#settings.pageSize
+  }
+
+  /**
+   * Connects one engine context. Synchronous: the cache of its model opens lazily inside the first use. Throws `ClosedError` after
+   * `close`, `ConfigError` for an impossible geometry.
+   */
+  connect<Slot>(driver: KvEngineDriver<Slot>, options: ConnectOptions = {}): KvConnector<Slot> {
+    if (this.#closing !== undefined) throw new ClosedError('KV cache')
+    const { clock, logger, maxStallMs } = this.#settings
+    const connector = new KvConnector<Slot>({
+      ...options,
+      driver,
+      store: this.#storeOf(driver),
+      counters: this.#counters,
+      lend: this.#scratch.lend,
+      clock,
+      logger,
+      maxStallMs,
+      ensure: (store) => this.#ensure(store),
+    })
+    this.#connectors.add(connector as unknown as KvConnector<never>)
+    return connector
+  }
+
+  status(): KvCacheStatus {
+    const { dir, hostBytes, diskBytes, modelsMax, pageSize } = this.#settings
+    return {
+      state: this.#closing === undefined ? 'open' : 'closed',
+      dir,
+      hostBytes,
+      diskBytes,
+      modelsMax,
+      pageSize,
+      models: this.#stores.status(),
+      handOver: this.#scratch.status(),
+      counters: counterValues(this.#counters),
+    }
+  }
+
+  /** Runs captures that wait, lets blocks on their way to disk get there, frees everything. Idempotent; never waits for ever. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  readonly #onAbort = (): void => void this.close()
+
+  async #close(): Promise<void> {
+    this.#settings.signal?.removeEventListener('abort', this.#onAbort)
+    for (const connector of this.#connectors) await connector.close()
+    await this.#stores.close()
+    await this.#scratch.close()
+    await this.#runtime.close()
+    this.#hideMetrics()
+  }
+
+  #ensure(store: ModelStore): Promise<Manager | undefined> {
+    return this.#stores.ensure(store)
+  }
+
+  #storeOf<Slot>(driver: KvEngineDriver<Slot>): ModelStore {
+    const model = modelOf(driver)
+    return this.#stores.get(modelFingerprint(KvManagerModelConfig.parse(model)), () => {
+      const { hostBytes, diskBytes, modelsMax, metricsRegistry, logger, clock } = this.#settings
+      return new ModelStore({
+        name: driver.identity.name,
+        model,
+        workerId: this.#models++,
+        hostBytes: Math.floor(hostBytes / modelsMax),
+        diskBytes: Math.floor(diskBytes / modelsMax),
+        directory: this.#directory,
+        runtime: this.#runtime,
+        metricsRegistry,
+        logger,
+        clock,
+      })
+    })
+  }
+}
+
+/**
+ * Opens the KV cache of this process. Rejects with `RangeError` for an impossible option, with `DirectoryForeignError` or
+ * `StorageIoError` for a directory that cannot be used.
+ */
+export async function openKvCache(options: KvCacheOptions = {}): Promise<KvCache> {
+  const settings = resolveOptions(options)
+  settings.signal?.throwIfAborted()
+  const runtime = createTransferRuntime()
+  try {
+    return new KvCache(settings, runtime, await openDirectory(settings, runtime))
+  } catch (error) {
+    await runtime.close()
+    throw error
+  }
+}
+
+async function openDirectory(
+  { dir, diskBytes, clock }: KvCacheSettings,
+  runtime: NativeTransferRuntime,
+): Promise<CacheDirectory | undefined> {
+  if (dir === undefined || diskBytes === 0) return undefined
+  const directory = new CacheDirectory({ path: dir, bytesMax: diskBytes, runtime, clock })
+  await directory.claim()
+  return directory
+}

@@ -1,0 +1,271 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import {
+  blocksForBytes,
+  bytesPerBlock,
+  formatBytes,
+  KvManagerModelConfig,
+  type ModelConfig,
+  type ModelInput,
+  modelFingerprint,
+} from '@kvbm/config'
+import { KvbmError, type Logger, type MetricsRegistry } from '@kvbm/core'
+import { KvBlockManager, type Lease, type Manager, type ManagerStatus } from '@kvbm/manager'
+import { type NativeTransferRuntime, slotDirectoryName } from '@kvbm/storage'
+import type { CacheDirectory, DirectoryShare } from './cache-directory.js'
+import type { Clock } from './clock.js'
+import { PromptMemory } from './prompt-memory.js'
+import { settlesWithin } from './wait-for.js'
+
+export interface ModelStoreOptions {
+  /** For people. */
+  readonly name: string
+  readonly model: ModelInput
+  /** Tells the metrics of several models apart. */
+  readonly workerId: number
+  readonly hostBytes: number
+  readonly diskBytes: number
+  /** Absent: host only. */
+  readonly directory: CacheDirectory | undefined
+  readonly runtime: NativeTransferRuntime
+  readonly metricsRegistry: MetricsRegistry | undefined
+  readonly logger: Logger
+  readonly clock: Clock
+}
+
+export interface DiskState {
+  readonly state: 'ok' | 'off'
+  /** Why it is off; empty otherwise. */
+  readonly reason: string
+}
+
+export interface ModelStatus {
+  readonly name: string
+  readonly modelId: string
+  /** `closed`: not used yet, or closed for another model; its disk stays. `off`: cannot be opened, runs without cache. */
+  readonly state: 'closed' | 'opening' | 'open' | 'off'
+  readonly reason: string
+  /** Sessions and captures that need it open. */
+  readonly users: number
+  readonly disk: DiskState
+  readonly manager?: ManagerStatus
+}
+
+/** How long `close` waits for blocks on their way to disk. */
+const FLUSH_MS = 10_000
+/** A store that could not be opened is not tried again before. */
+const RETRY_MS = 30_000
+const DISK_OFF: DiskState = { state: 'off', reason: 'no disk was asked for' }
+const DISK_OK: DiskState = { state: 'ok', reason: '' }
+
+/** The blocks of one fingerprint: its manager while that is open, what is remembered of it while it is not. */
+export class ModelStore {
+  readonly name: string
+  readonly model: ModelConfig
+  readonly blockBytes: number
+  readonly memory = new PromptMemory()
+  /** When it was last asked for, by the clock. */
+  usedAt = 0
+  readonly #options: ModelStoreOptions
+  readonly #share: DirectoryShare
+  #users = 0
+  #state: ModelStatus['state'] = 'closed'
+  #reason = ''
+  #disk: DiskState
+  #manager: Manager | undefined
+  #retryAt = 0
+  #promotion: Promise<void> | undefined
+  readonly #warned = new Set<string>()
+
+  constructor(options: ModelStoreOptions) {
+    this.name = options.name
+    this.model = KvManagerModelConfig.parse(options.model)
+    this.blockBytes = bytesPerBlock(this.model)
+    this.#options = options
+    this.#disk = DISK_OFF
+    const name = slotDirectoryName(modelFingerprint(this.model))
+    this.#share = { name, slotBytes: this.blockBytes, shareBytes: options.diskBytes }
+  }
+
+  /** Undefined while it is not open. */
+  get manager(): Manager | undefined {
+    return this.#manager
+  }
+
+  get idle(): boolean {
+    return this.#users === 0
+  }
+
+  get reason(): string {
+    return this.#reason
+  }
+
+  /** False for a while after it could not be opened. */
+  get mayOpen(): boolean {
+    return this.#options.clock.now() >= this.#retryAt
+  }
+
+  /** Keeps it from being closed for another model. Returns how to let go; letting go twice is once. */
+  retain(): () => void {
+    this.#users++
+    let held = true
+    return () => {
+      if (held) this.#users--
+      held = false
+    }
+  }
+
+  /** Opens the manager; what is wrong with the disk turns the disk off, what else is wrong turns the store off. Never rejects. */
+  async open(): Promise<Manager | undefined> {
+    this.#state = 'opening'
+    try {
+      this.#manager = await this.#openBest()
+      this.#state = 'open'
+      this.#reason = ''
+    } catch (error) {
+      this.refuse(messageOf(error))
+      this.#retryAt = this.#options.clock.now() + RETRY_MS
+    }
+    return this.#manager
+  }
+
+  /** It cannot have a manager now. Warns once for each reason. */
+  refuse(reason: string): void {
+    this.#state = 'off'
+    this.#reason = reason
+    this.#warnOnce(`${this.name} runs without cache: ${reason}`)
+  }
+
+  /** Blocks on their way to disk get there first. Never rejects. */
+  async close(): Promise<void> {
+    const manager = this.#manager
+    this.#manager = undefined
+    if (manager === undefined) return
+    const { clock, logger, directory } = this.#options
+    try {
+      await this.#promotion
+      if (!(await settlesWithin(clock, FLUSH_MS, manager.settled())))
+        logger.warn(`${this.name}: blocks were still on their way to disk after ${FLUSH_MS} ms and are dropped.`)
+      await manager.close()
+    } catch (error) {
+      logger.error(`${this.name}: closing failed: ${messageOf(error)}`)
+    }
+    directory?.closed(this.#share.name)
+    this.#state = 'closed'
+  }
+
+  /**
+   * Copies blocks that were found on disk up in the background, so that the next hit is faster. Takes the lease over. One prompt at a
+   * time: others stay where they are.
+   */
+  promote(lease: Lease): void {
+    const manager = this.#manager
+    if (manager === undefined || this.#promotion !== undefined) {
+      lease.release()
+      return
+    }
+    const letGo = this.retain()
+    this.#promotion = promoteTo(manager, lease)
+      .catch((error: unknown) => this.#options.logger.debug(`${this.name}: promoting failed: ${messageOf(error)}`))
+      .finally(() => {
+        this.#promotion = undefined
+        lease.release()
+        letGo()
+      })
+  }
+
+  /** Asked before `blocks` new ones are stored: the directory may have to make room for them. Never rejects. */
+  async growing(blocks: number): Promise<void> {
+    if (this.#disk.state === 'off') return
+    await this.#options.directory?.growing(this.#share, blocks * this.blockBytes).catch((error: unknown) => {
+      this.#warnOnce(`${this.name}: making room in the cache directory failed: ${messageOf(error)}`)
+    })
+  }
+
+  status(): ModelStatus {
+    return {
+      name: this.name,
+      modelId: this.model.modelId,
+      state: this.#state,
+      reason: this.#reason,
+      users: this.#users,
+      disk: this.#disk,
+      ...(this.#manager === undefined ? {} : { manager: this.#manager.status() }),
+    }
+  }
+
+  async #openBest(): Promise<Manager> {
+    const { directory } = this.#options
+    this.#disk = DISK_OFF
+    if (directory === undefined) return this.#create(undefined)
+    try {
+      const manager = await directory.opening(this.#share, (numBlocks) => this.#create({ directory, numBlocks }))
+      this.#disk = DISK_OK
+      await this.#nameDirectory(directory)
+      return manager
+    } catch (error) {
+      if (!isDiskTrouble(error)) throw error
+      this.#disk = { state: 'off', reason: messageOf(error) }
+      this.#warnOnce(`${this.name}: the disk tier is off, the host tier works. ${this.#disk.reason}`)
+      return this.#create(undefined)
+    }
+  }
+
+  async #create(disk: { directory: CacheDirectory; numBlocks: number } | undefined): Promise<Manager> {
+    const { hostBytes, runtime, logger, metricsRegistry, workerId } = this.#options
+    const numBlocks = blocksForBytes(hostBytes, this.model)
+    if (numBlocks < 1) throw tooSmall(hostBytes, this.blockBytes)
+    const config = {
+      model: this.model,
+      runtime: {
+        workerId,
+        asyncRuntime: runtime,
+        logger,
+        nixl: { mode: 'disabled' as const },
+        ...(metricsRegistry === undefined ? {} : { metricsRegistry }),
+      },
+      hostLayout: { numBlocks, layoutType: 'paged' as const, allocator: { kind: 'system' as const } },
+    }
+    if (disk === undefined) return (await KvBlockManager.create(config)) as Manager
+    const allocator = { kind: 'disk' as const, path: disk.directory.path }
+    return (await KvBlockManager.create({ ...config, diskLayout: { numBlocks: disk.numBlocks, allocator } })) as Manager
+  }
+
+  /** So that a person who looks into the directory sees whose blocks these are. */
+  async #nameDirectory(directory: CacheDirectory): Promise<void> {
+    const path = join(directory.path, this.#share.name, 'model.json')
+    await writeFile(path, `${JSON.stringify({ name: this.name })}\n`, { mode: 0o600 }).catch(() => undefined)
+  }
+
+  #warnOnce(message: string): void {
+    if (this.#warned.has(message)) return
+    this.#warned.add(message)
+    this.#options.logger.warn(message)
+  }
+}
+
+async function promoteTo(manager: Manager, lease: Lease): Promise<void> {
+  const resident = await manager.onboard(lease, { to: 'host' })
+  resident.release()
+}
+
+const DISK_TROUBLE: ReadonlySet<string> = new Set([
+  'KVBM_DIRECTORY_LOCKED',
+  'KVBM_DIRECTORY_FOREIGN',
+  'KVBM_STORAGE_FULL',
+  'KVBM_STORAGE_IO',
+])
+
+function isDiskTrouble(error: unknown): boolean {
+  return KvbmError.is(error) && DISK_TROUBLE.has(error.code)
+}
+
+function tooSmall(hostBytes: number, blockBytes: number): RangeError {
+  return new RangeError(
+    `a model's share of host memory, ${formatBytes(hostBytes)}, is less than one block of ${formatBytes(blockBytes)}. Raise host, or lower modelsMax or pageSize`,
+  )
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
