@@ -2,7 +2,6 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, posix, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { METRICS } from '../packages/manager/src/metrics.js'
-import { exportedSymbols } from './support/exported-symbols.js'
 import { anchorsOf, referencesOf, tableRows } from './support/markdown.js'
 import { filesBelow, readHouse } from './support/read-house.js'
 
@@ -80,11 +79,6 @@ describe('every published package', () => {
 
   test('is under the licence that lies at the root, whose text packing adds', () => {
     expect(read('LICENSE')).toMatch(/Apache License\s+Version 2\.0/)
-  })
-
-  test('says of each exported name what it is', { timeout: 60_000 }, () => {
-    const bare = exportedSymbols(house).filter(({ documented }) => !documented)
-    expect(bare.map(({ door, name }) => `${door}: ${name} has no doc comment`)).toEqual([])
   })
 })
 
