@@ -5,11 +5,7 @@ export {
   type LayoutOptions,
   layoutStorageBytes,
 } from './create-layout.js'
-export { CustomLayout } from './custom-layout.js'
-export { FullyContiguousLayout } from './fully-contiguous-layout.js'
-export { LayerSeparateLayout } from './layer-separate-layout.js'
 export type { Layout } from './layout.js'
-export { PagedLayout } from './paged-layout.js'
 export type { LayerRange } from './plan-between.js'
 export { type BytesRequest, planBytes, planPieces } from './plan-bytes.js'
 export { type CopyRequest, planCopy } from './plan-copy.js'

@@ -62,11 +62,6 @@ export class PagedLayout extends BaseLayout {
     this.#pageOf = new Uint32Array(numBlocks).fill(NO_PAGE)
   }
 
-  /** Pages given so far. */
-  get pagesGiven(): number {
-    return this.#pagesGiven
-  }
-
   override commit(ids: Uint32Array): void {
     checkIds('ids', ids, this)
     for (const id of ids) {

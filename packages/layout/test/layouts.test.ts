@@ -1,14 +1,6 @@
 import { type BlockShape, LayoutType, type Storage } from '@kvbm/core'
 import { describe, expect, test } from 'vitest'
-import {
-  CustomLayout,
-  createLayout,
-  FullyContiguousLayout,
-  LayerSeparateLayout,
-  type LayoutGeometry,
-  layoutStorageBytes,
-  type PagedLayout,
-} from '../src/index.js'
+import { createLayout, type LayoutGeometry, layoutStorageBytes } from '../src/index.js'
 import { ArrayStorage } from '../src/testing/index.js'
 import { EVERY_TYPE, nameOf, regionsOf } from './support/random-layouts.js'
 import { keysAndValuesApart } from './support/strategies.js'
@@ -36,7 +28,7 @@ describe('fully contiguous', () => {
 
   test('without alignment the storage has exactly the bytes of the blocks (cases 24, 29)', () => {
     expect(layoutStorageBytes(FC)).toEqual([7 * 5 * 2 * 4 * 13 * 4])
-    expect(build(FC).layout).toBeInstanceOf(FullyContiguousLayout)
+    expect(() => build(FC)).not.toThrow()
   })
 
   test('with alignment there is slack before the first block and no padding behind the last', () => {
@@ -85,7 +77,6 @@ describe('layer separate', () => {
   test('both orders are made, by their constants (case 31)', () => {
     for (const geometry of [LS, LS_BLOCKS]) {
       const { layout } = build(geometry)
-      expect(layout).toBeInstanceOf(LayerSeparateLayout)
       expect(layout.type).toBe(geometry.type)
       expect(layout.wholeBlocks).toBe(false)
     }
@@ -168,7 +159,6 @@ describe('paged', () => {
     layout.commit(Uint32Array.of(2, 0))
     expect(real()).toEqual([true, true, false])
     expect(layout.locate(0, 0, 0)).toEqual({ storage: 1, offset: 0 })
-    expect((layout as PagedLayout).pagesGiven).toBe(4)
   })
 
   test('a block that was never used has no place, and says what to do', () => {
@@ -188,9 +178,9 @@ describe('paged', () => {
       }
     }
     const storages = layoutStorageBytes(PAGED).map((sizeBytes) => new FullStorage({ sizeBytes, regionId: 1 }))
-    const layout = createLayout({ ...PAGED, storages }) as PagedLayout
+    const layout = createLayout({ ...PAGED, storages })
     expect(() => layout.commit(Uint32Array.of(5))).toThrow('no memory left')
-    expect(layout.pagesGiven).toBe(0)
+    expect(() => layout.locate(5, 0, 0)).toThrow(/got 5, which was never used/)
     full = false
     layout.commit(Uint32Array.of(5))
     expect(layout.locate(5, 0, 0)).toEqual({ storage: 0, offset: 0 })
@@ -199,7 +189,7 @@ describe('paged', () => {
   test('an id that is none leaves all blocks as they were', () => {
     const { layout } = build(PAGED)
     expect(() => layout.commit(Uint32Array.of(1, 7))).toThrow(/ids\[1\]: expected 0 to 6, got 7/)
-    expect((layout as PagedLayout).pagesGiven).toBe(0)
+    expect(() => layout.locate(1, 0, 0)).toThrow(/got 1, which was never used/)
   })
 })
 
@@ -208,7 +198,6 @@ describe('custom', () => {
 
   test('keys and values of one layer may lie in different storages', () => {
     const { layout } = build(CUSTOM)
-    expect(layout).toBeInstanceOf(CustomLayout)
     expect(layout.locate(2, 3, 0)).toEqual({ storage: 0, offset: (2 * 5 + 3) * REGION })
     expect(layout.locate(2, 3, 1)).toEqual({ storage: 1, offset: (2 * 5 + 3) * REGION })
   })
