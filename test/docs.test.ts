@@ -1,7 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, posix, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { Counters } from '../packages/manager/src/counters.js'
 import { METRICS } from '../packages/manager/src/metrics.js'
+import { DEFAULT_SETTINGS } from '../packages/manager/src/settings.js'
 import { anchorsOf, referencesOf, tableRows } from './support/markdown.js'
 import { filesBelow, readHouse } from './support/read-house.js'
 
@@ -34,16 +36,46 @@ describe('docs/errors.md', () => {
 
   test('names every code that a process warning carries', () => {
     const warned = sources.flatMap((text) => [...text.matchAll(/code: '(KVBM_\w+)'/g)].map(([, code]) => code!))
-    const warnings = new Set(warned.filter((code) => !codes.some((known) => known.code === code)))
-    expect(warnings.size).toBeGreaterThan(0)
-    for (const code of warnings) expect(read('docs/errors.md')).toContain(`\`${code}\``)
+    const warnings = warned.filter((code) => !codes.some((known) => known.code === code))
+    expect(warnings).toContain('KVBM_BLOCK_LEAKED')
+    const page = read('docs/errors.md')
+    expect(warnings.filter((code) => !page.includes(`\`${code}\``))).toEqual([])
   })
 })
 
-test('docs/metrics.md has exactly the metrics of the manager, with type and labels', () => {
-  const rows = tableRows(read('docs/metrics.md'), 'metric').map(([name, type, labels]) => [name, type, labels])
-  expect(rows).toEqual(METRICS.map(({ name, type, labels }) => [name, type, labels.join(', ')]))
+describe('docs/metrics.md', () => {
+  const rows = tableRows(read('docs/metrics.md'), 'metric')
+
+  test('has exactly the metrics of the manager, with type and labels', () => {
+    const documented = rows.map(([name, type, labels]) => [name, type, labels])
+    expect(documented).toEqual(METRICS.map(({ name, type, labels }) => [name, type, labels.join(', ')]))
+  })
+
+  test('names every reason for which a block is dropped', () => {
+    const meaning = rows.find(([name]) => name === 'kvbm_dropped_blocks_total')?.[3]
+    const reasons = Object.keys(new Counters().edge('host', 'disk').drops)
+    expect(meaning?.split(': ')[1]?.split(', ')).toEqual(reasons)
+  })
 })
+
+test('docs/architecture.md states the bounds that the manager has when it was given none', () => {
+  const bounds = tableRows(read('docs/architecture.md'), 'what').map(([, bound]) => bound ?? '')
+  for (const [name, value] of Object.entries(DEFAULT_SETTINGS)) {
+    const shown = name.endsWith('Ms') ? `${value / 1000} s` : name.endsWith('Bytes') ? `${value / 2 ** 20} MiB` : value
+    expect(
+      bounds.some((bound) => bound.startsWith(`${name}, ${shown}`)),
+      `${name}, ${shown}`,
+    ).toBe(true)
+  }
+})
+
+test.each(house.packages.filter(({ folder }) => !folder.startsWith('native/npm/')))(
+  'docs/architecture.md shows the storey of $folder',
+  ({ name, folder }) => {
+    const storeys = tableRows(read('docs/architecture.md'), 'storey').flatMap(([, packages]) => packages?.split(', '))
+    expect(storeys.some((shown) => shown === name || shown === folder)).toBe(true)
+  },
+)
 
 describe('pages', () => {
   const pages = files.filter((path) => path.endsWith('.md'))
