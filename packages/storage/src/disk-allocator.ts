@@ -11,6 +11,7 @@ import {
 import type { Binding, FileRegion } from '@kvbm/native'
 import { lockOrThrow } from './directory-lock.js'
 import { FileStorage } from './file-storage.js'
+import { type GrowthKind, growthNotes, weakerGrowth } from './growth-kind.js'
 import { type OpenSlotsOptions, openSlotFile } from './open-slots.js'
 import { checkOwnFile, claimDirectory, explained } from './private-directory.js'
 import { bindingOf, type RuntimeOption } from './runtime-option.js'
@@ -78,14 +79,16 @@ export class DiskAllocator implements StorageAllocator {
     const direct = this.#options.directIo !== 'off'
     const region = await binding.openFile({ path, write: true, create: true, direct })
     owned.defer(() => binding.closeRegion(region.id))
-    const growth = lazy ? await extend(directory, path, sizeBytes) : await reserve(binding, region, sizeBytes)
-    const facts = { label, growth }
+    const growth = lazy ? undefined : await reserve(binding, region, sizeBytes)
+    if (lazy) await extend(directory, path, sizeBytes)
+    const facts = { label, growth: lazy ? 'lazy' : (growth ?? 'as found') }
     return new FileStorage({
       binding,
       region,
       path,
       sizeBytes,
       facts: () => facts,
+      notes: () => growthNotes(growth),
       directIoNote: direct ? '' : DIRECT_IO_OFF,
       onClose: () => lock.release(),
     })
@@ -93,20 +96,18 @@ export class DiskAllocator implements StorageAllocator {
 }
 
 /** Reserves what lies beyond the file's present end; what it holds is not touched. */
-async function reserve(binding: Binding, region: FileRegion, sizeBytes: number): Promise<string> {
-  let weakest = 'as found'
+async function reserve(binding: Binding, region: FileRegion, sizeBytes: number): Promise<GrowthKind | undefined> {
+  let weakest: GrowthKind | undefined
   for (let offset = region.sizeBytes; offset < sizeBytes; offset += SEGMENT_BYTES_DEFAULT) {
     const lengthBytes = Math.min(SEGMENT_BYTES_DEFAULT, sizeBytes - offset)
-    const kind = await binding.reserveFile(region.id, offset, lengthBytes)
-    if (kind === 'sparse' || weakest !== 'sparse') weakest = kind
+    weakest = weakerGrowth(weakest, await binding.reserveFile(region.id, offset, lengthBytes))
   }
   return weakest
 }
 
 /** Gives the file its size without reserving space. */
-function extend(directory: string, path: string, sizeBytes: number): Promise<string> {
+function extend(directory: string, path: string, sizeBytes: number): Promise<void> {
   return explained(directory, async () => {
     if ((await stat(path)).size < sizeBytes) await truncate(path, sizeBytes)
-    return 'lazy'
   })
 }

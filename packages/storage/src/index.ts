@@ -1,5 +1,6 @@
 export { createAllocator } from './create-allocator.js'
 export { DeviceAllocator, type DeviceAllocatorOptions } from './device-allocator.js'
+export { LockUnavailableError } from './directory-lock.js'
 export { DiskAllocator, type DiskAllocatorOptions } from './disk-allocator.js'
 export type { OpenSlotsOptions } from './open-slots.js'
 export { PinnedAllocator } from './pinned-allocator.js'

@@ -3,6 +3,7 @@ import type { Binding, FileRegion, SlotRecords } from '@kvbm/native'
 import { ChangeCounters } from './change-counters.js'
 import { lockOrThrow } from './directory-lock.js'
 import { FileStorage } from './file-storage.js'
+import { growthNotes } from './growth-kind.js'
 import { SegmentedGrowth } from './segmented-growth.js'
 import {
   claimSlotDirectory,
@@ -132,7 +133,7 @@ function storageOf(
     path: paths.data,
     sizeBytes: slots * slotStride,
     facts: () => ({ ...fixed, growth: growth.kind ?? 'none yet', reservedBytes: growth.reservedBytes }),
-    notes: () => growthNotes(growth),
+    notes: () => growthNotes(growth.kind),
     directIoNote,
   })
 }
@@ -181,11 +182,6 @@ function growthOf({ binding, geometry, data }: Opening, recovered: SlotRecords):
   })
   for (const slot of recovered.slots) growth.markUsed(Math.floor(slot / slotsPerSegment))
   return growth
-}
-
-function growthNotes(growth: SegmentedGrowth): readonly string[] {
-  if (growth.kind !== 'sparse') return []
-  return ['The file system reserves no space: a write may still find the disk full.']
 }
 
 function report(logger: Logger, { directory }: SlotPaths, { recovered, dropped }: Recovery): void {

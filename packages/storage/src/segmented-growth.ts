@@ -1,9 +1,5 @@
 import type { Binding } from '@kvbm/native'
-
-/** How the file system gave the space, best first. `sparse` reserves nothing: a write may still find the disk full. */
-export type GrowthKind = 'allocated' | 'zero-filled' | 'sparse'
-
-const RANK: Readonly<Record<GrowthKind, number>> = { allocated: 0, 'zero-filled': 1, sparse: 2 }
+import { type GrowthKind, weakerGrowth } from './growth-kind.js'
 
 export interface SegmentedGrowthOptions {
   readonly binding: Binding
@@ -64,7 +60,7 @@ export class SegmentedGrowth {
     const { binding, region, segmentBytes } = this.#options
     try {
       const kind = await binding.reserveFile(region, segment * segmentBytes, this.#length(segment))
-      if (this.#kind === undefined || RANK[kind] > RANK[this.#kind]) this.#kind = kind
+      this.#kind = weakerGrowth(this.#kind, kind)
       this.markUsed(segment)
     } catch (error) {
       this.#segments.delete(segment)

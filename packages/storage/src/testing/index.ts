@@ -3,3 +3,4 @@ export {
   allocatorConformance,
   type ConformanceCase,
 } from './allocator-conformance.js'
+export { type SimulatedHardware, type SimulatedHardwareOptions, simulatedHardware } from './simulated-hardware.js'

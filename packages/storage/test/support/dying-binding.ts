@@ -1,5 +1,6 @@
 import { StorageIoError } from '@kvbm/core'
 import type { Binding, SlotRows } from '@kvbm/native'
+import { boundMethods } from './bound-methods.js'
 
 /**
  * A binding whose process dies at its `lastWrite`-th change of a file: that one is done by half, everything later not
@@ -13,7 +14,7 @@ export class DyingBinding {
   constructor(inner: Binding, lastWrite: number) {
     this.#lastWrite = lastWrite
     this.binding = {
-      ...bound(inner),
+      ...boundMethods(inner),
       writeFile: (file, offset, bytes) =>
         this.#change(
           () => inner.writeFile(file, offset, bytes),
@@ -57,21 +58,4 @@ function firstHalf(rows: SlotRows): SlotRows {
     lengths: rows.lengths.subarray(0, count),
     checksums: rows.checksums.subarray(0, count),
   }
-}
-
-/** Every method as a property of its own: the methods of the addon are not enumerable. */
-function bound(inner: Binding): Binding {
-  const methods = new Map<string, unknown>()
-  for (
-    let level: object | null = inner;
-    level !== null && level !== Object.prototype;
-    level = Object.getPrototypeOf(level)
-  ) {
-    for (const name of Object.getOwnPropertyNames(level)) {
-      const member: unknown = Reflect.get(inner, name)
-      if (typeof member === 'function' && name !== 'constructor' && !methods.has(name))
-        methods.set(name, member.bind(inner))
-    }
-  }
-  return Object.fromEntries(methods) as unknown as Binding
 }
