@@ -20,7 +20,7 @@ export interface RuntimeInput {
   readonly signal?: AbortSignal | undefined
   /** Default: enabled where NIXL is found, silently off elsewhere. */
   readonly nixl?: NixlOptions | ResolvedNixl | undefined
-  /** Threads that copy and do file I/O, shared by several managers. Default: the one of this process. */
+  /** Threads that copy and do file I/O; several managers may share them. Default: the manager's own, which end with it. */
   readonly asyncRuntime?: TransferRuntime | undefined
   /** Your prom-client registry. Default: no metrics. */
   readonly metricsRegistry?: MetricsRegistry | undefined
