@@ -8,6 +8,7 @@ import {
   removeSlotDirectory,
   type SlotDirectory,
   shrinkSlotDirectory,
+  slotOverheadBytes,
   slotsForBytes,
 } from '@kvbm/storage'
 import type { Clock } from './clock.js'
@@ -121,7 +122,7 @@ export class CacheDirectory {
     const survey = await this.#survey(name)
     const numSlots = slotsForBytes(Math.min(shareBytes, bytesMax - survey.busyBytes), slotBytes)
     if (numSlots < 1) throw noRoom(this.path, { ...share, bytesMax, busyBytes: survey.busyBytes })
-    await this.#removeUntil(survey, stepOf(share))
+    await this.#removeUntil(survey, stepOf(share) + (survey.exists ? 0 : slotOverheadBytes(numSlots)))
     if (survey.exists) await shrinkSlotDirectory(this.path, name, { numSlots, slotBytes }, { runtime })
     return numSlots
   }

@@ -22,6 +22,8 @@ export interface ConnectorParts<Slot> {
   readonly scheduler: CaptureScheduler
   readonly counters: ConnectorCounters
   readonly lend: LendHandOver
+  /** Those that were opened and not finished. */
+  readonly sessions: Set<{ abandon(): Promise<void> }>
   readonly clock: Clock
   readonly logger: Logger
   readonly pageSize: number

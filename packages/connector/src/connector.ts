@@ -70,7 +70,7 @@ const DRAIN_MS = 10_000
 export class KvConnector<Slot> {
   readonly #parts: ConnectorParts<Slot>
   readonly #detokenize: ConnectOptions['detokenize']
-  #closed = false
+  #closing: Promise<void> | undefined
 
   /** Made by `KvCache.connect`. */
   constructor(options: KvConnectorOptions<Slot>) {
@@ -84,6 +84,7 @@ export class KvConnector<Slot> {
       clock,
       counters,
       lend,
+      sessions: new Set(),
       logger,
       generated,
       pageSize,
@@ -152,17 +153,28 @@ export class KvConnector<Slot> {
     return this.#parts.scheduler.drain()
   }
 
-  /** Call it before the engine's context goes: runs captures that wait, drops what takes too long. Idempotent. */
-  async close(): Promise<void> {
-    if (this.#closed) return
-    this.#closed = true
-    const { scheduler, clock } = this.#parts
-    await settlesWithin(clock, DRAIN_MS, scheduler.drain())
-    await scheduler.close()
+  /**
+   * Call it before the engine's context goes: ends open sessions, runs captures that wait, drops what takes too long. Idempotent; a
+   * second caller awaits the first.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  async #close(): Promise<void> {
+    const { scheduler, clock, sessions } = this.#parts
+    const ended = Promise.all([...sessions].map((session) => session.abandon()))
+    await settlesWithin(
+      clock,
+      DRAIN_MS,
+      ended.then(() => scheduler.drain()),
+    )
+    await scheduler.close()
   }
 
   #saltOptions({ tenant, exact }: PromptSalt): SaltOptions {

@@ -37,6 +37,7 @@ export class KvSession<Slot> {
   readonly #letGo: () => void
   readonly #captures: SessionCaptures<Slot>
   readonly #signal: AbortSignal | undefined
+  readonly #abandoned = new AbortController()
   #lease: Lease | undefined
   #lookup: KvLookup | undefined
   #loading: Promise<Loaded> | undefined
@@ -58,6 +59,7 @@ export class KvSession<Slot> {
     const decline = (reason: DeclineReason): void => this.#decline(reason)
     this.#captures = new SessionCaptures({ parts, tenant, exact, prompt: this.#tokens, seen, decline })
     this.#signal = signal
+    parts.sessions.add(this)
     parts.counters.requests++
     parts.counters.requestedTokens += tokens.length
     signal?.addEventListener('abort', this.#onAbort, { once: true })
@@ -108,6 +110,12 @@ export class KvSession<Slot> {
   finish(): Promise<SessionReport> {
     this.#finished ??= this.#finish()
     return this.#finished
+  }
+
+  /** Ends the request from the side of the cache: a load that runs is aborted and is a miss. */
+  async abandon(): Promise<void> {
+    this.#abandoned.abort()
+    await this.finish()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -173,7 +181,7 @@ export class KvSession<Slot> {
     const asked = AbortSignal.any(own)
     asked.throwIfAborted()
     const gaveUp = new AbortController()
-    const stop = AbortSignal.any([gaveUp.signal, asked])
+    const stop = AbortSignal.any([gaveUp.signal, this.#abandoned.signal, asked])
     const cancelTimer = deadlineMs === undefined ? undefined : this.#parts.clock.after(deadlineMs, () => gaveUp.abort())
     try {
       await this.#untilReady(stop)
@@ -242,7 +250,9 @@ export class KvSession<Slot> {
     const lease = this.#lease
     this.#lease = undefined
     if (lease === undefined) return
-    if ((this.#loaded?.byTier.disk ?? 0) > 0) this.#parts.store.promote(lease)
+    const { tokens, byTier } = this.#loaded ?? { tokens: 0, byTier: NO_TOKENS }
+    // Of a lease with a damaged block nothing goes up: the block would be found damaged once more.
+    if (byTier.disk > 0 && tokens === this.#lookup?.cachedTokens) this.#parts.store.promote(lease)
     else lease.release()
   }
 
@@ -259,6 +269,7 @@ export class KvSession<Slot> {
     this.#activity.end()
     this.#releaseLease()
     this.#letGo()
+    this.#parts.sessions.delete(this)
     return this.#report()
   }
 

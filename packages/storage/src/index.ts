@@ -14,6 +14,7 @@ export {
   type SlotDirectory,
   shrinkSlotDirectory,
   slotDirectoryName,
+  slotOverheadBytes,
   slotsForBytes,
 } from './slot-directories.js'
 export type { SlotFile } from './slot-file.js'

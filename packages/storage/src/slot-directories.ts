@@ -23,16 +23,23 @@ export interface SlotDirectory {
 }
 
 const NAME = /^[0-9a-f]{16}$/
+/** What lock, notes and the ends of blocks of the file system take beside table and data. */
+const SMALL_FILES_BYTES = 64 * 1024
 
 /** The name of a fingerprint's sub-directory below the path of a `DiskAllocator`. */
 export function slotDirectoryName(fingerprint: string): string {
   return directoryNameOf(fingerprint)
 }
 
-/** How many slots of `slotBytes` fit into `bytes` of disk, their records and the table's head included. */
+/** Bytes of disk that a sub-directory takes before its first block: the table of its records, and small files. */
+export function slotOverheadBytes(numSlots: number): number {
+  return TABLE_OFFSET + numSlots * RECORD_BYTES + SMALL_FILES_BYTES
+}
+
+/** How many slots of `slotBytes` fit into `bytes` of disk with everything that belongs to them. */
 export function slotsForBytes(bytes: number, slotBytes: number): number {
   const { slotStride } = slotGeometry({ numSlots: 1, slotBytes })
-  return Math.max(0, Math.floor((bytes - TABLE_OFFSET) / (slotStride + RECORD_BYTES)))
+  return Math.max(0, Math.floor((bytes - slotOverheadBytes(0)) / (slotStride + RECORD_BYTES)))
 }
 
 /** The sub-directories of all fingerprints below `root`, the longest unused first. None when `root` does not exist. */
@@ -80,14 +87,18 @@ export async function shrinkSlotDirectory(
   const lock = await bindingOf(options).lockFile(lockPath(root, name))
   if (lock === undefined) return false
   try {
-    const data = join(root, name, 'blocks.kvbm')
-    const bytes = size.numSlots * slotGeometry(size).slotStride
-    const stats = await statIfThere(data)
-    if (stats !== undefined && stats.size > bytes) await explained(root, () => truncate(data, bytes))
+    const { numSlots } = size
+    await cut(root, join(root, name, 'blocks.kvbm'), numSlots * slotGeometry(size).slotStride)
+    await cut(root, join(root, name, 'slots.kvbm'), TABLE_OFFSET + numSlots * RECORD_BYTES)
     return true
   } finally {
     lock.release()
   }
+}
+
+async function cut(root: string, path: string, bytes: number): Promise<void> {
+  const stats = await statIfThere(path)
+  if (stats !== undefined && stats.size > bytes) await explained(root, () => truncate(path, bytes))
 }
 
 function lockPath(root: string, name: string): string {

@@ -8,6 +8,7 @@ import {
   removeSlotDirectory,
   shrinkSlotDirectory,
   slotDirectoryName,
+  slotOverheadBytes,
   slotsForBytes,
 } from '../src/index.js'
 import { onEachBinding, useRuntime } from './support/bindings.js'
@@ -43,6 +44,7 @@ onEachBinding((makeBinding) => {
     await world.file.close()
     expect(await shrinkSlotDirectory(root, name, { numSlots: 4, slotBytes: SLOT_BYTES }, options)).toBe(true)
     expect(statSync(join(root, name, 'blocks.kvbm')).size).toBe(4 * SLOT_BYTES)
+    expect(statSync(join(root, name, 'slots.kvbm')).size).toBe(2 ** 20 + 4 * 64)
     const again = await new DiskAllocator(root, options).openSlots({ ...world.slots, numSlots: 4 })
     expect([...again.recovered.slots]).toEqual([1, 0])
     expect(await readSlot(again, runtime, 0)).toEqual(blockOf(100, SLOT_BYTES))
@@ -73,10 +75,11 @@ onEachBinding((makeBinding) => {
   })
 })
 
-test('slots for a number of bytes: with their records, and none where not even the table fits', () => {
-  expect(slotsForBytes(2 ** 20 + 10 * (4096 + 64), 4096)).toBe(10)
-  expect(slotsForBytes(2 ** 20 + 10 * (4096 + 64) - 1, 4096)).toBe(9)
-  expect(slotsForBytes(2 ** 20 + 10 * (8192 + 64), 4097)).toBe(10)
+test('slots for a number of bytes: with all that belongs to them, and none where not even the table fits', () => {
+  const bytes = slotOverheadBytes(10) + 10 * 4096
+  expect(slotsForBytes(bytes, 4096)).toBe(10)
+  expect(slotsForBytes(bytes - 1, 4096)).toBe(9)
+  expect(slotsForBytes(slotOverheadBytes(10) + 10 * 8192, 4097)).toBe(10)
   expect(slotsForBytes(1000, 4096)).toBe(0)
 })
 

@@ -1,0 +1,109 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { KvbmError } from '@kvbm/core'
+import { createTransferRuntime } from '@kvbm/storage'
+import { expect, test } from 'vitest'
+import type { HandOver } from '../src/index.js'
+import { ScratchPool, type ScratchPoolOptions } from '../src/scratch-pool.js'
+
+function makePool(options: Partial<ScratchPoolOptions> = {}) {
+  const runtime = createTransferRuntime()
+  const pool = new ScratchPool({ runtime, ...options })
+  return {
+    pool,
+    async [Symbol.asyncDispose]() {
+      await pool.close()
+      await runtime.close()
+    },
+  }
+}
+
+/** Borrows until told to give back. */
+function borrow(pool: ScratchPool, sizeBytes: number, signal?: AbortSignal) {
+  let giveBack = (): void => {}
+  let got: HandOver | undefined
+  const done = pool.lend({ sizeBytes, file: false, signal }, async (handOver) => {
+    got = handOver
+    await new Promise<void>((resolve) => (giveBack = resolve))
+  })
+  return { done, has: () => got !== undefined, giveBack: () => giveBack() }
+}
+
+const turn = () => new Promise((resolve) => setImmediate(resolve))
+
+test('a request beyond the bound is refused at once with the numbers', async () => {
+  await using world = makePool({ lentBytesMax: 1000 })
+  const lending = world.pool.lend({ sizeBytes: 1001, file: false }, async () => 1)
+  await expect(lending).rejects.toSatisfy((error) => KvbmError.is(error, 'KVBM_STORAGE_FULL'))
+  await expect(lending).rejects.toThrow(/1001 bytes.*1000 bytes/)
+})
+
+test('what does not fit beside what is lent waits, first come first served', async () => {
+  await using world = makePool({ lentBytesMax: 1000 })
+  const { pool } = world
+  const [a, b, c] = [borrow(pool, 600), borrow(pool, 900), borrow(pool, 100)]
+  await turn()
+  expect([a.has(), b.has(), c.has()]).toEqual([true, false, false])
+  expect(pool.status()).toMatchObject({ lent: 1, lentBytes: 600, waiting: 2 })
+  a.giveBack()
+  await a.done
+  await turn()
+  expect([b.has(), c.has()]).toEqual([true, true])
+  b.giveBack()
+  c.giveBack()
+  await Promise.all([b.done, c.done])
+  expect(pool.status()).toMatchObject({ lent: 0, lentBytes: 0, waiting: 0 })
+})
+
+test('who gives up waiting rejects with the reason and lets the next one in', async () => {
+  await using world = makePool({ lentBytesMax: 1000 })
+  const abort = new AbortController()
+  const [a, b, c] = [borrow(world.pool, 600), borrow(world.pool, 900, abort.signal), borrow(world.pool, 100)]
+  await turn()
+  abort.abort(new Error('enough'))
+  await expect(b.done).rejects.toThrow('enough')
+  await turn()
+  expect(c.has()).toBe(true)
+  a.giveBack()
+  c.giveBack()
+  await Promise.all([a.done, c.done])
+})
+
+test('what is lent comes back when its user fails', async () => {
+  await using world = makePool()
+  await expect(
+    world.pool.lend({ sizeBytes: 10, file: true }, async () => {
+      throw new Error('user failed')
+    }),
+  ).rejects.toThrow('user failed')
+  expect(world.pool.status().lent).toBe(0)
+})
+
+test('a file has exactly the size asked for, each time, whatever its user made of it', async () => {
+  await using world = makePool()
+  for (const sizeBytes of [5000, 100, 70_000]) {
+    await world.pool.lend({ sizeBytes, file: true }, async ({ path, storage }) => {
+      expect(readFileSync(path!).length).toBe(sizeBytes)
+      expect(storage.sizeBytes).toBe(sizeBytes)
+      writeFileSync(path!, 'something short')
+    })
+  }
+})
+
+test('the same area is lent again; a small request does not hold a large one', async () => {
+  await using world = makePool()
+  const region = (sizeBytes: number, file: boolean) =>
+    world.pool.lend({ sizeBytes, file }, async ({ storage }) => storage.regionId)
+  const file = await region(1000, true)
+  expect(await region(9000, true)).toBe(file)
+  const memory = await region(100_000, false)
+  expect(await region(60_000, false)).toBe(memory)
+  expect(await region(100, false)).not.toBe(memory)
+})
+
+test('what is idle is bounded', async () => {
+  await using world = makePool({ idleBytesMax: 1000 })
+  await world.pool.lend({ sizeBytes: 5000, file: false }, async () => {})
+  expect(world.pool.status().idleBytes).toBe(0)
+  await world.pool.lend({ sizeBytes: 500, file: false }, async () => {})
+  expect(world.pool.status().idleBytes).toBeGreaterThanOrEqual(500)
+})
