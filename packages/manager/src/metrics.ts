@@ -57,7 +57,10 @@ export const METRICS: readonly MetricSpec[] = [
     help: '1 while a tier works, 0 while it is degraded or off',
     type: 'gauge',
     labels: ['tier'],
-    samples: (s) => perTier(s, (t) => Number(t.state === 'ok')),
+    samples: (s) => [
+      ...perTier(s, (t) => Number(t.state === 'ok')),
+      ...Object.keys(s.off).map((tier): Sample => [{ tier }, 0]),
+    ],
   },
   {
     name: 'kvbm_requested_blocks_total',

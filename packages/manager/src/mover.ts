@@ -111,7 +111,7 @@ export class Mover {
         ? await this.#copy(from, held, to, whole.ids, signal)
         : await this.#copyThrough(stopover.store, staged!, { from, source: held, to, target: whole, signal })
     this.#countCopy(from, to, whole.count, started)
-    return this.#commit(from, to, whole, held.hashes, copied)
+    return await this.#commit(from, to, whole, held.hashes, copied)
   }
 
   async #copyThrough(
@@ -120,7 +120,9 @@ export class Mover {
     { from, source, to, target, signal }: Move,
   ): Promise<Copied> {
     const copied = await this.#copy(from, source, staging, staged, signal)
-    await this.#land(staging, staged, to, target.ids, copied, signal)
+    await this.#health.during({ tier: to, doing: 'writing', signal }, () =>
+      this.#land(staging, staged, to, target.ids, copied, signal),
+    )
     return copied
   }
 

@@ -9,7 +9,7 @@ import {
   type TierName,
 } from '@kvbm/core'
 import { loadBinding } from '@kvbm/native'
-import { createTransferRuntime, type NativeTransferRuntime } from '@kvbm/storage'
+import { createTransferRuntime, LockUnavailableError, type NativeTransferRuntime } from '@kvbm/storage'
 import { hashTokens, loadXxh3 } from '@kvbm/tokens'
 import { Counters } from './counters.js'
 import { EventHub } from './event-hub.js'
@@ -122,10 +122,20 @@ interface OpenedTiers {
   readonly off: ReadonlyMap<TierName, string>
 }
 
+/** A disk tier that cannot be locked is left out, with the reason, where there are other tiers to go on with. */
 async function openTiers(opening: OpenTierOptions): Promise<OpenedTiers> {
   const tiers = new Map<TierName, TierStore<TierName>>()
-  for (const [name, layout] of configuredTiers(opening.config)) tiers.set(name, await openTier(name, layout, opening))
-  return { tiers, off: new Map() }
+  const off = new Map<TierName, string>()
+  for (const [name, layout] of configuredTiers(opening.config)) {
+    try {
+      tiers.set(name, await openTier(name, layout, opening))
+    } catch (error) {
+      if (!(error instanceof LockUnavailableError) || tiers.size === 0) throw error
+      off.set(name, error.message)
+      opening.config.runtime.logger.warn(`The ${name} tier is off: ${error.message}`)
+    }
+  }
+  return { tiers, off }
 }
 
 /** Registration above offers blocks to the next tier below. */

@@ -45,8 +45,7 @@ export async function openTier(
   layout: ResolvedLayout,
   options: OpenTierOptions,
 ): Promise<TierStore<TierName>> {
-  const pool = options.owned.use(newPool(name, layout, options))
-  return name === 'disk' ? openDiskTier(layout, pool, options) : openMemoryTier(name, layout, pool, options)
+  return name === 'disk' ? openDiskTier(layout, options) : openMemoryTier(name, layout, options)
 }
 
 /** Memory for blocks on their way: one contiguous area, page-aligned, without names. Becomes real when it is first used. */
@@ -66,25 +65,19 @@ export async function openStaging({ shape, runtime, settings, owned }: OpenTierO
   })
 }
 
-function newPool(tier: TierName, layout: ResolvedLayout, { config, events }: OpenTierOptions): BlockPool {
+function newPool(tier: TierName, layout: ResolvedLayout, { config, events, owned }: OpenTierOptions): BlockPool {
   const { pageSize, hashAlgorithm } = config.model
-  return new BlockPool({
-    numBlocks: layout.numBlocks,
-    pageSize,
-    hashAlgorithm,
-    tier,
-    duplicates: layout.duplicates,
-    eventManager: events,
-  })
+  const { numBlocks, duplicates } = layout
+  return owned.use(new BlockPool({ numBlocks, pageSize, hashAlgorithm, tier, duplicates, eventManager: events }))
 }
 
 async function openMemoryTier(
   name: TierName,
   layout: ResolvedLayout,
-  pool: BlockPool,
   options: OpenTierOptions,
 ): Promise<TierStore<TierName>> {
   const { shape, settings, runtime } = options
+  const pool = newPool(name, layout, options)
   const geometry = { type: layout.layoutType, shape, numBlocks: layout.numBlocks, alignment: layout.alignment }
   const storages = layout.storage ?? (await allocate(name, layout, layoutStorageBytes(geometry), options))
   for (const storage of storages)
@@ -110,31 +103,26 @@ async function allocate(
   return storages
 }
 
-async function openDiskTier(
-  { allocator, numBlocks }: ResolvedLayout,
-  pool: BlockPool,
-  { config, shape, runtime, owned }: OpenTierOptions,
-): Promise<TierStore<TierName>> {
-  const slots = owned.use(
-    await diskAllocator(allocator, runtime).openSlots({
-      fingerprint: modelFingerprint(config.model),
-      numSlots: numBlocks,
-      slotBytes: blockBytes(shape),
-      logger: config.runtime.logger,
-    }),
-  )
+async function openDiskTier(layout: ResolvedLayout, options: OpenTierOptions): Promise<TierStore<TierName>> {
+  const { shape, runtime } = options
+  const slots = await openSlots(layout, options)
   const { storage } = slots
   await expectKnown('disk', storage, () => runtime.binding.readFile(storage.regionId, 0, 1))
-  const tier = new TierStore<TierName>({
-    name: 'disk',
-    shape,
-    pool,
-    storages: [storage],
-    layout: slotLayout(slots, shape),
-    slots,
-  })
+  const pool = newPool('disk', layout, options)
+  const parts = { shape, pool, storages: [storage], layout: slotLayout(slots, shape), slots }
+  const tier = new TierStore<TierName>({ name: 'disk', ...parts })
   restore(tier, slots)
   return tier
+}
+
+async function openSlots(
+  { allocator, numBlocks }: ResolvedLayout,
+  { config, shape, runtime, owned }: OpenTierOptions,
+): Promise<SlotFile> {
+  const fingerprint = modelFingerprint(config.model)
+  const { logger } = config.runtime
+  const wanted = { fingerprint, numSlots: numBlocks, slotBytes: blockBytes(shape), logger }
+  return owned.use(await diskAllocator(allocator, runtime).openSlots(wanted))
 }
 
 /** Block id = slot: a slot is one whole block in canonical order. */

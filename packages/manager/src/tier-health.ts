@@ -21,6 +21,8 @@ export interface Undertaking {
 export class TierHealth {
   readonly #events: EventHub
   readonly #logger: Logger
+  /** An error speaks of one tier: the innermost undertaking that it ended. */
+  readonly #noted = new WeakSet<KvbmError>()
 
   constructor({ events, logger }: { readonly events: EventHub; readonly logger: Logger }) {
     this.#events = events
@@ -35,9 +37,14 @@ export class TierHealth {
       return result
     } catch (error) {
       const isCallers = signal?.aborted === true && error === signal.reason
-      if (!isCallers && isTierFailure(error)) this.failed(tier, doing, error)
+      if (!isCallers && isTierFailure(error) && !this.#noted.has(error)) this.#note(tier, doing, error)
       throw error
     }
+  }
+
+  #note(tier: TierStore, doing: Doing, error: KvbmError): void {
+    this.#noted.add(error)
+    this.failed(tier, doing, error)
   }
 
   failed(tier: TierStore, doing: Doing, error: unknown): void {
