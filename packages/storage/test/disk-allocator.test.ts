@@ -9,10 +9,12 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { KvbmError, type KvbmErrorCode } from '@kvbm/core'
+import type { Binding } from '@kvbm/native'
 import { describe, expect, test } from 'vitest'
 import { DiskAllocator, type NativeTransferRuntime, wrapMemory } from '../src/index.js'
 import { onEachBinding, useRuntime } from './support/bindings.js'
 import { blockOf } from './support/blocks.js'
+import { boundMethods } from './support/bound-methods.js'
 import { isPosix, posixTest } from './support/posix.js'
 import { TemporaryDirectory } from './support/temporary-directory.js'
 
@@ -101,7 +103,7 @@ onEachBinding((makeBinding) => {
       },
     )
 
-    test.each([1, 4095, 1_000_003])(
+    test.each([1, 4095, 1_000_003, 10_000_000])(
       '%i reserved bytes read as zeros, and the file has exactly that size (cases 14, 15)',
       async (length) => {
         await using world = setUp(makeBinding)
@@ -139,6 +141,55 @@ onEachBinding((makeBinding) => {
         notes: ['Direct I/O is off, as asked for.'],
       })
       await buffered.close()
+    })
+
+    test('where direct I/O does not work, the reason that the probe found is reported, and bytes go in and out', async () => {
+      const openFile: Binding['openFile'] = async (options) => {
+        const region = await inner.openFile({ ...options, direct: false })
+        return { ...region, note: options.direct ? 'Direct I/O is off: this file system cannot.' : '' }
+      }
+      const inner = makeBinding()
+      await using world = setUp(() => ({ ...boundMethods(inner), openFile }))
+      const storage = await world.allocate(world.at('cache'))
+      expect(storage.describe()).toMatchObject({
+        facts: { directIo: false },
+        notes: ['Direct I/O is off: this file system cannot.'],
+      })
+      await world.write(storage.regionId, 4096, blockOf(1, 4096))
+      expect(await world.read(storage.regionId, 4096, 4096)).toEqual(blockOf(1, 4096))
+      await storage.close()
+    })
+
+    test('space is taken in steps, and the file is as good as its weakest', async () => {
+      const kinds = ['allocated', 'zero-filled', 'allocated', 'sparse', 'allocated'] as const
+      const steps: number[] = []
+      const reserveFile = async (_file: number, _offset: number, length: number) => kinds[steps.push(length) - 1]!
+      await using world = setUp(() => ({ ...boundMethods(makeBinding()), reserveFile }))
+      const described = async (label: string, mebibytes: number) => {
+        const storage = await world.allocate(world.at('cache'), label, mebibytes * 2 ** 20)
+        await storage.close()
+        return storage.describe()
+      }
+      const first = await described('first', 700)
+      expect(steps.map((length) => length / 2 ** 20)).toEqual([256, 256, 188])
+      expect(first.facts.growth).toBe('zero-filled')
+      const second = await described('second', 512)
+      expect(second.facts.growth).toBe('sparse')
+      expect(second.notes.join()).toMatch(/reserves no space: a write may still find the disk full/)
+    })
+
+    test('bytes beyond 4 GiB of a lazy file are told apart from those before', async () => {
+      await using world = setUp(makeBinding)
+      const GIB = 2 ** 30
+      const allocator = new DiskAllocator(world.at('cache'), { runtime: world.runtime })
+      const storage = await allocator.allocate({ sizeBytes: 6 * GIB, lazy: true })
+      expect(storage.describe().facts.growth).toBe('lazy')
+      const places = [0, GIB, 4 * GIB, 5 * GIB]
+      for (const [name, offset] of places.entries()) await world.write(storage.regionId, offset, blockOf(name, 8192))
+      for (const [name, offset] of places.entries())
+        expect(await world.read(storage.regionId, offset, 8192)).toEqual(blockOf(name, 8192))
+      await storage.close()
+      expect(lstatSync(world.at('cache', 'storage.bin')).size).toBe(6 * GIB)
     })
 
     test('a read of bytes that the file lost meanwhile is KVBM_STORAGE_IO', async () => {

@@ -5,7 +5,6 @@ import {
   createAllocator,
   DeviceAllocator,
   type NativeTransferRuntime,
-  PinnedAllocator,
   SystemAllocator,
   wrapMemory,
 } from '../src/index.js'
@@ -59,36 +58,6 @@ onEachBinding((makeBinding, bindingName) => {
     }
   })
 
-  describe('PinnedAllocator', () => {
-    test('says how it is locked, and why not better (case 21)', async () => {
-      await using runtime = useRuntime(makeBinding())
-      const storage = await new PinnedAllocator({ runtime }).allocate({ sizeBytes: 1 << 20 })
-      const { facts, notes } = storage.describe()
-      expect(facts.committedBytes).toBe(1 << 20)
-      expect(['cuda', 'os', 'touched']).toContain(facts.locked)
-      if (bindingName === 'portable') expect(facts.locked).toBe('touched')
-      if (facts.locked === 'touched') expect(notes.join()).not.toBe('')
-      await storage.close()
-    })
-
-    test('memory is writable and readable (case 21)', async () => {
-      await using runtime = useRuntime(makeBinding())
-      const storage = await new PinnedAllocator({ runtime }).allocate({ sizeBytes: 4096 })
-      storage.bytes(0, 4096)!.fill(9)
-      expect(storage.bytes(4095, 1)![0]).toBe(9)
-      await storage.close()
-    })
-
-    test('lazy memory is neither locked nor touched until committed', async () => {
-      await using runtime = useRuntime(makeBinding())
-      const storage = await new PinnedAllocator({ runtime }).allocate({ sizeBytes: 4096, lazy: true })
-      expect(storage.describe().facts).toMatchObject({ locked: 'no', committedBytes: 0 })
-      storage.commit()
-      expect(storage.describe().facts).toMatchObject({ committedBytes: 4096 })
-      await storage.close()
-    })
-  })
-
   describe('DeviceAllocator', () => {
     test('a CUDA device that is not here is KVBM_DEVICE_UNAVAILABLE when memory is wanted', async () => {
       await using runtime = useRuntime(makeBinding())
@@ -126,7 +95,7 @@ onEachBinding((makeBinding, bindingName) => {
       await source.close()
     })
 
-    test('closing leaves the memory to its owner', async () => {
+    test('closing leaves the memory to its owner (case 20)', async () => {
       await using runtime = useRuntime(makeBinding())
       const owner = new Uint8Array([1, 2, 3])
       const wrapped = wrapMemory(owner.buffer, { runtime })

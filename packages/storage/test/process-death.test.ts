@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { DiskAllocator } from '../src/index.js'
 import { onEachBinding, useRuntime } from './support/bindings.js'
 import { blockOf, FINGERPRINT, readSlot, recoveredNames } from './support/blocks.js'
-import { bundleSlotProcess, SlotProcess } from './support/run-slot-process.js'
+import { bundleProgram, Program } from './support/program.js'
 import { TemporaryDirectory } from './support/temporary-directory.js'
 
 const SLOT_BYTES = 65_536
@@ -13,7 +13,7 @@ const KILLS = 4
 const programs = new TemporaryDirectory()
 let program = ''
 beforeAll(async () => {
-  program = await bundleSlotProcess(programs.path)
+  program = await bundleProgram('slot-process', programs.path)
 })
 afterAll(() => programs[Symbol.dispose]())
 
@@ -31,7 +31,7 @@ onEachBinding((makeBinding, bindingName) => {
   test('a directory that a second process holds is locked, says by whom, and is free when that one was killed', async () => {
     using world = new TemporaryDirectory()
     await using runtime = useRuntime(makeBinding())
-    await using holder = new SlotProcess(program, task(world, { mode: 'hold' }))
+    await using holder = new Program(program, task(world, { mode: 'hold' }))
     expect(await holder.line()).toBe('open')
     const open = () =>
       new DiskAllocator(world.at('cache'), { runtime }).openSlots({
@@ -60,7 +60,7 @@ onEachBinding((makeBinding, bindingName) => {
   })
 
   async function dieWhileWriting(work: object, batches: number): Promise<void> {
-    await using writer = new SlotProcess(program, work)
+    await using writer = new Program(program, work)
     for (let line = 0; line < batches; line++) expect(await writer.line()).not.toBe('full')
     await writer.kill()
   }

@@ -4,7 +4,7 @@ import { createTransferRuntime, DiskAllocator, type SlotFile } from '../../src/i
 import { FINGERPRINT, storeBlocks } from './blocks.js'
 
 /**
- * Runs in a process of its own (`run-slot-process.ts`), to be killed. `hold` opens the slots and waits; `write` stores
+ * Runs in a process of its own (`program.ts`), to be killed. `hold` opens the slots and waits; `write` stores
  * blocks in ever new slots, several batches at a time, and writes a block's name into the journal only after its commit
  * resolved.
  */

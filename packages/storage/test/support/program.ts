@@ -5,10 +5,10 @@ import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { build } from 'tsup'
 
-/** Node 20 cannot run TypeScript: bundles the program, with everything it imports, into `directory`. */
-export async function bundleSlotProcess(directory: string): Promise<string> {
+/** Node 20 cannot run TypeScript: bundles the program of that name beside this file, with everything it imports. */
+export async function bundleProgram(name: string, directory: string): Promise<string> {
   await build({
-    entry: { 'slot-process': fileURLToPath(new URL('./slot-process.ts', import.meta.url)) },
+    entry: { [name]: fileURLToPath(new URL(`./${name}.ts`, import.meta.url)) },
     outDir: directory,
     outExtension: () => ({ js: '.mjs' }),
     format: ['esm'],
@@ -22,7 +22,7 @@ export async function bundleSlotProcess(directory: string): Promise<string> {
       options.banner = { js: REQUIRE }
     },
   })
-  return `${directory}/slot-process.mjs`
+  return `${directory}/${name}.mjs`
 }
 
 const REQUIRE =
@@ -31,15 +31,23 @@ const REQUIRE =
 const ADDON =
   process.env.KVBM_NATIVE_PATH || fileURLToPath(new URL('../../../../native/build/Release/kvbm.node', import.meta.url))
 
+export interface ProgramOptions {
+  /** Most kilobytes of memory that it may lock. Default: as here. */
+  readonly lockableKilobytes?: number
+}
+
 /** A process of its own, and the lines that it has said. */
-export class SlotProcess {
+export class Program {
   readonly #child: ChildProcessByStdio<null, Readable, Readable>
   readonly #lines: AsyncIterator<string>
   readonly #ended: Promise<unknown>
   #complaints = ''
 
-  constructor(program: string, task: object) {
-    this.#child = spawn(process.execPath, [program, JSON.stringify(task)], {
+  constructor(file: string, task: object, { lockableKilobytes }: ProgramOptions = {}) {
+    const node = [process.execPath, file, JSON.stringify(task)]
+    const limited = ['sh', '-c', `ulimit -l ${lockableKilobytes} && exec "$0" "$@"`, ...node]
+    const [command, ...args] = lockableKilobytes === undefined ? node : limited
+    this.#child = spawn(command!, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, KVBM_NATIVE_PATH: ADDON },
     })
