@@ -53,7 +53,13 @@ describe('fully contiguous', () => {
 
   test('first, middle and last regions follow the formula (case 27)', () => {
     const { layout } = build(FC)
-    for (const [block, layer, outer] of [[0, 0, 0], [3, 2, 1], [6, 4, 1], [0, 4, 0], [6, 0, 1]] as const) // biome-ignore format: one line
+    for (const [block, layer, outer] of [
+      [0, 0, 0],
+      [3, 2, 1],
+      [6, 4, 1],
+      [0, 4, 0],
+      [6, 0, 1],
+    ] as const)
       expect(layout.locate(block, layer, outer)).toEqual({
         storage: 0,
         offset: block * BLOCK + layer * 2 * REGION + outer * REGION,

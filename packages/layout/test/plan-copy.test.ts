@@ -65,16 +65,37 @@ describe('what becomes one run', () => {
   const block = blockBytes(SHAPE)
 
   test('neighbours of contiguous layouts, also when they are named in another order', () => {
-    expect(runsBetween(FullyContiguous, FullyContiguous, [[2, 5], [0, 3], [1, 4]])).toEqual([[1, 0, 101, 3 * block, 3 * block]]) // biome-ignore format: one line
+    expect(
+      runsBetween(FullyContiguous, FullyContiguous, [
+        [2, 5],
+        [0, 3],
+        [1, 4],
+      ]),
+    ).toEqual([[1, 0, 101, 3 * block, 3 * block]])
   })
 
   test('each block of its own when targets are no neighbours', () => {
-    expect(runsBetween(FullyContiguous, FullyContiguous, [[0, 4], [1, 2]])).toHaveLength(2) // biome-ignore format: one line
+    expect(
+      runsBetween(FullyContiguous, FullyContiguous, [
+        [0, 4],
+        [1, 2],
+      ]),
+    ).toHaveLength(2)
   })
 
   test('neighbours of one layer and outer entry', () => {
-    expect(runsBetween(LayerSeparate, LayerSeparate, [[0, 2], [1, 3]])).toHaveLength(3 * 2) // biome-ignore format: one line
-    expect(runsBetween(LayerSeparateBlockContiguous, LayerSeparateBlockContiguous, [[0, 2], [1, 3]])).toHaveLength(3) // biome-ignore format: one line
+    expect(
+      runsBetween(LayerSeparate, LayerSeparate, [
+        [0, 2],
+        [1, 3],
+      ]),
+    ).toHaveLength(3 * 2)
+    expect(
+      runsBetween(LayerSeparateBlockContiguous, LayerSeparateBlockContiguous, [
+        [0, 2],
+        [1, 3],
+      ]),
+    ).toHaveLength(3)
   })
 
   test('layers of a range only', () => {

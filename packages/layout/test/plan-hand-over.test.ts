@@ -64,7 +64,13 @@ test('what is not a piece of a block is a RangeError that says which', () => {
         direction: 'gather',
       })
   expect(plan(0, 0, 0)).toThrow(/pieces.length: expected a multiple of 4, got 3/)
-  for (const [inBlock, length] of [[0, 41], [40, 1], [-1, 2], [0, -1], [0.5, 1]]) // biome-ignore format: one line
+  for (const [inBlock, length] of [
+    [0, 41],
+    [40, 1],
+    [-1, 2],
+    [0, -1],
+    [0.5, 1],
+  ])
     expect(plan(0, 0, 0, 1, 0, inBlock!, 0, length!)).toThrow(/pieces\[1\]: expected a range within the 40 bytes/)
   expect(() =>
     planHandOver({ layout, ids: Uint32Array.of(4), pieces: new Float64Array(0), region: 9, direction: 'gather' }),
