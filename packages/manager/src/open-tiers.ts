@@ -39,6 +39,8 @@ export interface OpenTierOptions {
 /** Slots of at least this size begin at multiples of it; smaller ones are packed. */
 const SLOT_ALIGNMENT = 4096
 
+const GROWTH_MAX_BYTES = 256 * 2 ** 20
+
 /** Opens one configured tier: its memory or file, its layout, its pool, and what a disk still holds from an earlier process. */
 export async function openTier(
   name: TierName,
@@ -121,8 +123,15 @@ async function openSlots(
 ): Promise<SlotFile> {
   const fingerprint = modelFingerprint(config.model)
   const { logger } = config.runtime
-  const wanted = { fingerprint, numSlots: numBlocks, slotBytes: blockBytes(shape), logger }
+  const slotBytes = blockBytes(shape)
+  const segmentBytes = growthBytes(numBlocks * slotBytes)
+  const wanted = { fingerprint, numSlots: numBlocks, slotBytes, segmentBytes, logger }
   return owned.use(await diskAllocator(allocator, runtime).openSlots(wanted))
+}
+
+/** Bytes a disk tier grows by: a sixteenth of itself, so that a small one does not take all its space with its first block. */
+function growthBytes(sizeBytes: number): number {
+  return Math.min(GROWTH_MAX_BYTES, Math.ceil(sizeBytes / 16))
 }
 
 /** Block id = slot: a slot is one whole block in canonical order. */
