@@ -14,6 +14,7 @@ export type KvbmErrorCode =
   | 'KVBM_DEVICE_UNAVAILABLE'
   | 'KVBM_SHARDING_UNAVAILABLE'
   | 'KVBM_NIXL_UNAVAILABLE'
+  | 'KVBM_MODEL_UNAVAILABLE'
 
 /** Something that can go wrong in operation. Compare `code`, also across copies of this package: `KvbmError.is`. */
 export class KvbmError extends Error {
@@ -198,5 +199,12 @@ export class ShardingUnavailableError extends KvbmError {
 export class NixlUnavailableError extends KvbmError {
   constructor(message: string, options?: { readonly cause?: unknown }) {
     super('KVBM_NIXL_UNAVAILABLE', message, options)
+  }
+}
+
+/** The model that was asked for by name cannot be had. */
+export class ModelUnavailableError extends KvbmError {
+  constructor(message: string, options?: { readonly cause?: unknown }) {
+    super('KVBM_MODEL_UNAVAILABLE', message, options)
   }
 }

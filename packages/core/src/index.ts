@@ -21,6 +21,7 @@ export {
   DirectoryLockedError,
   KvbmError,
   type KvbmErrorCode,
+  ModelUnavailableError,
   NativeMismatchError,
   NativeUnavailableError,
   NixlUnavailableError,

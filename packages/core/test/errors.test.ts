@@ -10,6 +10,7 @@ import {
   DirectoryLockedError,
   KvbmError,
   type KvbmErrorCode,
+  ModelUnavailableError,
   NativeMismatchError,
   NativeUnavailableError,
   NixlUnavailableError,
@@ -74,6 +75,10 @@ const SAMPLES: Readonly<Record<KvbmErrorCode, Sample>> = {
   KVBM_NIXL_UNAVAILABLE: {
     make: () => new NixlUnavailableError('No library: 6 places tried', { cause }),
     says: ['6 places'],
+  },
+  KVBM_MODEL_UNAVAILABLE: {
+    make: () => new ModelUnavailableError('No file model.gguf. Give the path of a GGUF file.', { cause }),
+    says: ['model.gguf', 'GGUF file'],
   },
 }
 

@@ -1,24 +1,14 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { blockBytes } from '@kvbm/core'
-import type { LlamaContextSequence, LlamaModel, Token } from 'node-llama-cpp'
+import type { LlamaModel, Token } from 'node-llama-cpp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import {
-  blockShapeOf,
-  memorySource,
-  parseStateFile,
-  planCapture,
-  planRestore,
-  type StateFile,
-  type StateGeometry,
-} from '../src/index.js'
+import { memorySource, parseStateFile } from '../src/index.js'
 import { writeRandomModel } from '../src/models/index.js'
-import { assemble, emptyBlocks, scatter } from './support/block-copies.js'
+import { captureBlocks, fileOf, largestDifference, loadBytes, logitsAfter } from './support/cut-and-restore.js'
 import { findEngine } from './support/engine.js'
 import { range } from './support/state-file-text.js'
 import { type TemporaryDirectory, temporaryDirectory } from './support/temporary-directory.js'
 
-const PAGE = 16
 const engine = await findEngine()
 const why = typeof engine === 'string' ? ` (skipped: ${engine})` : ''
 
@@ -43,50 +33,6 @@ describe.skipIf(typeof engine === 'string')(`state files of the real engine${why
   const prefix = tokens.slice(0, 80)
   const tail = tokens.slice(80)
 
-  async function saved(sequence: LlamaContextSequence): Promise<Uint8Array> {
-    const path = join(directory.path, 'saved.state')
-    await sequence.saveStateToFile(path)
-    return readFile(path)
-  }
-
-  async function load(sequence: LlamaContextSequence, bytes: Uint8Array): Promise<void> {
-    const path = join(directory.path, 'assembled.state')
-    await writeFile(path, bytes)
-    await sequence.loadStateFromFile(path, { acceptRisk: true })
-  }
-
-  async function logitsAfter(sequence: LlamaContextSequence, input: Token[]): Promise<Map<Token, number>> {
-    const last = input.length - 1
-    const results = await sequence.controlledEvaluate(
-      input.map((token, index) => (index === last ? [token, { generateNext: { logits: true } }] : token)),
-    )
-    return results[last]!.next.logits!
-  }
-
-  function largestDifference(a: Map<Token, number>, b: Map<Token, number>): number {
-    expect(a.size).toBe(512)
-    expect([...b.keys()].sort()).toEqual([...a.keys()].sort())
-    return Math.max(...[...a].map(([token, logit]) => Math.abs(logit - b.get(token)!)))
-  }
-
-  function parsed(bytes: Uint8Array): StateFile {
-    const result = parseStateFile(memorySource(bytes))
-    if (!result.ok) throw new Error(`${result.reason}: ${result.detail}`)
-    return result.file
-  }
-
-  function cut(file: StateFile, bytes: Uint8Array): Uint8Array[] {
-    const count = Math.floor(file.tokens.length / PAGE)
-    const blocks = emptyBlocks(count, blockBytes(blockShapeOf(file.geometry, PAGE)))
-    scatter(planCapture(file, { pageSize: PAGE, fromBlock: 0, toBlock: count }), bytes, blocks)
-    return blocks
-  }
-
-  function put(geometry: StateGeometry, blocks: Uint8Array[], streams: number): Uint8Array {
-    const covered = Uint32Array.from(prefix.slice(0, blocks.length * PAGE))
-    return assemble(planRestore({ geometry, pageSize: PAGE, tokens: covered, streams }), blocks)
-  }
-
   test.each([
     { kv: 'F16', blockBytes: 3 * 2 * 16 * 128, threads: 1 },
     { kv: 'F16', blockBytes: 3 * 2 * 16 * 128, threads: 2 },
@@ -105,28 +51,27 @@ describe.skipIf(typeof engine === 'string')(`state files of the real engine${why
       })
       const [original, restored] = [context.getSequence(), context.getSequence()]
       await original.evaluateWithoutGeneratingNewTokens(prefix)
-      const bytes = await saved(original)
-      const file = parsed(bytes)
-      const blocks = cut(file, bytes)
+      const captured = await captureBlocks(original, directory.path)
 
-      expect(file.geometry.key.type.name).toBe(row.kv)
-      expect(blocks.map((block) => block.length)).toEqual(Array(5).fill(row.blockBytes))
-      expect([...file.tokens]).toEqual(prefix)
-      expect(file.streams).toBe(2)
-      const assembled = put(file.geometry, blocks, 2)
-      expect(Buffer.compare(assembled, bytes)).toBe(0)
+      expect(captured.file.geometry.key.type.name).toBe(row.kv)
+      expect(captured.blocks.map((block) => block.length)).toEqual(Array(5).fill(row.blockBytes))
+      expect([...captured.file.tokens]).toEqual(prefix)
+      expect(captured.file.streams).toBe(2)
+      const assembled = fileOf(captured, captured.blocks)
+      expect(Buffer.compare(assembled, captured.bytes)).toBe(0)
 
-      await load(restored, assembled)
+      await loadBytes(restored, assembled, directory.path)
       expect(restored.contextTokens).toEqual(prefix)
       const before = restored.tokenMeter.getState()
       const control = await logitsAfter(original, tail)
+      expect(control.size).toBe(512)
       expect(largestDifference(control, await logitsAfter(restored, tail))).toBe(0)
       const { usedInputTokens, usedOutputTokens } = restored.tokenMeter.diff(before)
       expect(usedInputTokens + usedOutputTokens).toBe(tail.length)
 
-      const damaged = blocks.map((block) => Uint8Array.from(block))
+      const damaged = captured.blocks.map((block) => Uint8Array.from(block))
       damaged[2]!.fill(0, 0, 200)
-      await load(restored, put(file.geometry, damaged, 2))
+      await loadBytes(restored, fileOf(captured, damaged), directory.path)
       expect(largestDifference(control, await logitsAfter(restored, tail))).toBeGreaterThan(0)
       await context.dispose()
     },
@@ -137,9 +82,8 @@ describe.skipIf(typeof engine === 'string')(`state files of the real engine${why
     const [first, , last] = [context.getSequence(), context.getSequence(), context.getSequence()]
     await first.evaluateWithoutGeneratingNewTokens(tokens.slice(7, 40))
     await last.evaluateWithoutGeneratingNewTokens(prefix)
-    const bytes = await saved(last)
-    const file = parsed(bytes)
-    await load(first, put(file.geometry, cut(file, bytes), 3))
+    const captured = await captureBlocks(last, directory.path)
+    await loadBytes(first, fileOf(captured, captured.blocks), directory.path)
     const expected = await logitsAfter(last, tail)
     expect(largestDifference(expected, await logitsAfter(first, tail))).toBe(0)
     await context.dispose()
@@ -149,9 +93,8 @@ describe.skipIf(typeof engine === 'string')(`state files of the real engine${why
     const context = await model.createContext({ contextSize: 256, sequences: 2, threads: 1, flashAttention: true })
     const [original, restored] = [context.getSequence(), context.getSequence()]
     await original.evaluateWithoutGeneratingNewTokens(prefix)
-    const bytes = await saved(original)
-    const file = parsed(bytes)
-    await load(restored, put(file.geometry, cut(file, bytes).slice(0, 4), 2))
+    const captured = await captureBlocks(original, directory.path)
+    await loadBytes(restored, fileOf(captured, captured.blocks.slice(0, 4)), directory.path)
     await original.eraseContextTokenRanges([{ start: 64, end: 80 }])
     const rest = tokens.slice(64)
     expect(largestDifference(await logitsAfter(original, rest), await logitsAfter(restored, rest))).toBe(0)
@@ -162,7 +105,9 @@ describe.skipIf(typeof engine === 'string')(`state files of the real engine${why
     const context = await model.createContext({ contextSize: 256, threads: 1, flashAttention: false })
     const sequence = context.getSequence()
     await sequence.evaluateWithoutGeneratingNewTokens(prefix)
-    expect(parseStateFile(memorySource(await saved(sequence)))).toMatchObject({ ok: false, reason: 'v-transposed' })
+    const path = join(directory.path, 'transposed.state')
+    await sequence.saveStateToFile(path)
+    expect(parseStateFile(memorySource(await readFile(path)))).toMatchObject({ ok: false, reason: 'v-transposed' })
     await context.dispose()
   })
 

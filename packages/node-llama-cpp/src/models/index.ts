@@ -1,4 +1,5 @@
 export { convertLlama2c, type Llama2cFiles } from './convert-llama2c.js'
+export { type ModelsDirectoryOptions, modelsDirectory } from './models-directory.js'
 export {
   RANDOM_SHAPES,
   type RandomModelOptions,
@@ -7,3 +8,5 @@ export {
   randomModelLabel,
   writeRandomModel,
 } from './random-model.js'
+export { type ModelSource, type ResolvedModel, resolveModel } from './resolve-model.js'
+export type { DownloadProgress, ResolveModelOptions } from './resolve-options.js'
