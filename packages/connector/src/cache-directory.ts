@@ -44,7 +44,8 @@ interface Survey {
 /** How long to try for the short lock, and how long between two tries at first. */
 const LOCK_WAIT_MS = 5000
 const LOCK_RETRY_MS = 5
-/** What a sub-directory may grow by before it must ask again, at least: a segment of its file. */
+/** What a sub-directory may grow by before it must ask again: a segment of its file, as the manager chooses it. */
+const GROWTH_STEP_MIN_BYTES = 2 ** 20
 const GROWTH_STEP_MAX_BYTES = 256 * 2 ** 20
 
 /**
@@ -157,7 +158,7 @@ export class CacheDirectory {
 }
 
 function stepOf({ shareBytes }: DirectoryShare): number {
-  return Math.min(GROWTH_STEP_MAX_BYTES, Math.ceil(shareBytes / 16))
+  return Math.min(GROWTH_STEP_MAX_BYTES, Math.max(GROWTH_STEP_MIN_BYTES, Math.ceil(shareBytes / 16)))
 }
 
 function noRoom(

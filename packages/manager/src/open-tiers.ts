@@ -39,6 +39,7 @@ export interface OpenTierOptions {
 /** Slots of at least this size begin at multiples of it; smaller ones are packed. */
 const SLOT_ALIGNMENT = 4096
 
+const GROWTH_MIN_BYTES = 2 ** 20
 const GROWTH_MAX_BYTES = 256 * 2 ** 20
 
 /** Opens one configured tier: its memory or file, its layout, its pool, and what a disk still holds from an earlier process. */
@@ -131,7 +132,7 @@ async function openSlots(
 
 /** Bytes a disk tier grows by: a sixteenth of itself, so that a small one does not take all its space with its first block. */
 function growthBytes(sizeBytes: number): number {
-  return Math.min(GROWTH_MAX_BYTES, Math.ceil(sizeBytes / 16))
+  return Math.min(GROWTH_MAX_BYTES, Math.max(GROWTH_MIN_BYTES, Math.ceil(sizeBytes / 16)))
 }
 
 /** Block id = slot: a slot is one whole block in canonical order. */
