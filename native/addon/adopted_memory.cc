@@ -16,7 +16,7 @@ AdoptedMemory::~AdoptedMemory() {
 std::span<std::byte> AdoptedMemory::Bytes() const {
   if (!OnOwnThread()) return {};
   const Napi::HandleScope scope(array_.Env());
-  return ToBytes("bytes", array_.Value());
+  return BytesNow(array_.Value());
 }
 
 }  // namespace kvbm::addon

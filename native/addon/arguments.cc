@@ -1,6 +1,7 @@
 #include "arguments.h"
 
 #include <cstring>
+#include <limits>
 
 #include "errors.h"
 #include "kvbm/region_table.h"
@@ -12,18 +13,42 @@ namespace {
   throw Napi::TypeError::New(env, std::string(name) + ": expected " + expected);
 }
 
+/// A typed array as it is now. A detached one has no elements.
 template <typename T>
-std::span<T> Elements(const char* name, Napi::Value value, napi_typedarray_type type,
-                      const char* expected) {
-  Napi::Env env = value.Env();
-  if (!value.IsTypedArray()) ThrowType(env, name, expected);
-  napi_typedarray_type actual;
+struct Elements {
+  napi_typedarray_type type = napi_int8_array;
+  std::span<T> span;
+  napi_value buffer = nullptr;
+};
+
+template <typename T>
+Elements<T> ElementsOf(Napi::Value array) {
+  Elements<T> elements;
   std::size_t length = 0;
   void* data = nullptr;
-  const napi_status status =
-      napi_get_typedarray_info(env, value, &actual, &length, &data, nullptr, nullptr);
-  if (status != napi_ok || actual != type) ThrowType(env, name, expected);
-  return {static_cast<T*>(data), length};
+  const napi_status status = napi_get_typedarray_info(
+      array.Env(), array, &elements.type, &length, &data, &elements.buffer, nullptr);
+  if (status != napi_ok) throw Napi::Error::New(array.Env());
+  elements.span = {static_cast<T*>(data), length};
+  return elements;
+}
+
+bool IsDetached(Napi::Env env, napi_value buffer) {
+  bool detached = false;
+  return napi_is_detached_arraybuffer(env, buffer, &detached) == napi_ok && detached;
+}
+
+template <typename T>
+std::span<T> Checked(const char* name, Napi::Value value, napi_typedarray_type type,
+                     const char* expected) {
+  if (!value.IsTypedArray()) ThrowType(value.Env(), name, expected);
+  const Elements<T> elements = ElementsOf<T>(value);
+  if (elements.type != type) ThrowType(value.Env(), name, expected);
+  if (elements.span.empty() && IsDetached(value.Env(), elements.buffer)) {
+    throw Napi::TypeError::New(value.Env(),
+                               std::string(name) + ": its buffer was transferred away");
+  }
+  return elements.span;
 }
 
 template <typename Array, typename T>
@@ -55,6 +80,14 @@ std::uint64_t ToPositive(const char* name, Napi::Value value) {
   ThrowInvalid(name, "a positive integer", value);
 }
 
+std::uint32_t ToWord(const char* name, Napi::Value value) {
+  constexpr std::uint32_t kMax = std::numeric_limits<std::uint32_t>::max();
+  std::uint64_t number = 0;
+  const bool whole = value.IsNumber() && ToOffset(value.As<Napi::Number>().DoubleValue(), number);
+  if (whole && number <= kMax) return static_cast<std::uint32_t>(number);
+  ThrowInvalid(name, "an integer of 0 to " + std::to_string(kMax), value);
+}
+
 std::string ToText(const char* name, Napi::Value value) {
   if (!value.IsString()) ThrowType(value.Env(), name, "a string");
   return value.As<Napi::String>();
@@ -68,15 +101,21 @@ Napi::Object ToObject(const char* name, Napi::Value value) {
 bool ToFlag(Napi::Value value) { return value.ToBoolean(); }
 
 std::span<std::byte> ToBytes(const char* name, Napi::Value value) {
-  return Elements<std::byte>(name, value, napi_uint8_array, "a Uint8Array");
+  return Checked<std::byte>(name, value, napi_uint8_array, "a Uint8Array");
 }
 
 std::span<std::uint32_t> ToWords(const char* name, Napi::Value value) {
-  return Elements<std::uint32_t>(name, value, napi_uint32_array, "a Uint32Array");
+  return Checked<std::uint32_t>(name, value, napi_uint32_array, "a Uint32Array");
 }
 
 std::span<double> ToDoubles(const char* name, Napi::Value value) {
-  return Elements<double>(name, value, napi_float64_array, "a Float64Array");
+  return Checked<double>(name, value, napi_float64_array, "a Float64Array");
+}
+
+std::span<std::byte> BytesNow(Napi::Object array) { return ElementsOf<std::byte>(array).span; }
+
+std::span<std::uint32_t> WordsNow(Napi::Object array) {
+  return ElementsOf<std::uint32_t>(array).span;
 }
 
 Napi::Uint32Array WordsOf(Napi::Env env, std::span<const std::uint32_t> words) {

@@ -15,14 +15,21 @@ namespace kvbm::addon {
 double ToNumber(const char* name, Napi::Value value);
 std::uint64_t ToNonNegative(const char* name, Napi::Value value);
 std::uint64_t ToPositive(const char* name, Napi::Value value);
+/// An integer of 32 bits without a sign.
+std::uint32_t ToWord(const char* name, Napi::Value value);
 std::string ToText(const char* name, Napi::Value value);
 Napi::Object ToObject(const char* name, Napi::Value value);
 bool ToFlag(Napi::Value value);
 
-/// Elements of a typed array of exactly this type, valid while its buffer is.
+/// Elements of a typed array of exactly this type, valid while its buffer is. `TypeError` when the
+/// buffer was transferred away.
 std::span<std::byte> ToBytes(const char* name, Napi::Value value);
 std::span<std::uint32_t> ToWords(const char* name, Napi::Value value);
 std::span<double> ToDoubles(const char* name, Napi::Value value);
+
+/// Elements of an array that was checked before; none when its buffer was transferred away since.
+std::span<std::byte> BytesNow(Napi::Object array);
+std::span<std::uint32_t> WordsNow(Napi::Object array);
 
 template <typename T>
 std::vector<T> CopyOf(std::span<T> elements) {

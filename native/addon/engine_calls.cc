@@ -17,29 +17,37 @@ struct Request {
 };
 
 SumWhen WhenOf(Napi::Value value) {
-  const std::string when = ToText("sums.when", value);
+  const std::string when = value.IsString() ? ToText("sums.when", value) : "";
   if (when == "before") return SumWhen::kBefore;
   if (when == "after") return SumWhen::kAfter;
   ThrowInvalid("sums.when", "'before' or 'after'", value);
 }
 
+/// Asks for every property before it looks at memory: a getter may transfer buffers away.
 Request RequestOf(Napi::Value value) {
   const Napi::Object job = ToObject("job", value);
-  Request request;
-  request.rows.runs = ToDoubles("runs", job.Get("runs"));
+  const Napi::Value runs = job.Get("runs");
   const Napi::Value sums_value = job.Get("sums");
-  if (sums_value.IsUndefined()) return request;
+  Request request;
+  if (sums_value.IsUndefined()) {
+    request.rows.runs = ToDoubles("runs", runs);
+    return request;
+  }
   const Napi::Object sums = ToObject("sums", sums_value);
-  request.rows.pieces = ToDoubles("sums.pieces", sums.Get("pieces"));
-  request.rows.blocks = ToWords("sums.into", sums.Get("into")).size();
-  request.rows.sum_when = WhenOf(sums.Get("when"));
-  request.into = sums.Get("into").As<Napi::Object>();
+  const Napi::Value pieces = sums.Get("pieces");
+  const Napi::Value into = sums.Get("into");
+  const Napi::Value when = sums.Get("when");
+  request.rows.runs = ToDoubles("runs", runs);
+  request.rows.pieces = ToDoubles("sums.pieces", pieces);
+  request.rows.blocks = ToWords("sums.into", into).size();
+  request.rows.sum_when = WhenOf(when);
+  request.into = into.As<Napi::Object>();
   return request;
 }
 
 /// `into` may have lost its buffer since the call; it has no words then.
 void WriteSums(const Job& job, Napi::Object into) {
-  if (!into.IsEmpty()) job.WriteSums(ToWords("sums.into", into));
+  if (!into.IsEmpty()) job.WriteSums(WordsNow(into));
 }
 
 /// A job on its way through an engine. Its job and references end on the JavaScript thread.

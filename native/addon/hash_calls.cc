@@ -21,7 +21,7 @@ const Sha256& Sha256OrThrow(Napi::Env env) {
 
 Napi::Value Crc32cOf(const Napi::CallbackInfo& info) {
   const auto bytes = ToBytes("bytes", info[0]);
-  const std::uint32_t seed = info[1].IsUndefined() ? 0 : info[1].ToNumber().Uint32Value();
+  const std::uint32_t seed = info[1].IsUndefined() ? 0 : ToWord("seed", info[1]);
   return Napi::Number::New(info.Env(), Crc32c(bytes, seed));
 }
 

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -13,24 +15,39 @@ namespace {
 
 /// The file of the first argument and the offset of the second.
 struct Table {
-  std::shared_ptr<File> file;
-  std::uint64_t offset = 0;
+  Region region;
+  double offset = 0;
+
+  const File& file() const { return *region.file; }
+  std::uint64_t begin() const { return static_cast<std::uint64_t>(offset); }
 };
 
 Table TableOf(const Napi::CallbackInfo& info) {
   const double offset = ToNumber("tableOffset", info[1]);
-  const Region region =
-      ValueOrThrow(info.Env(), RegionTable::Process().FindFile(ToNumber("file", info[0])));
-  ThrowUnlessOk(info.Env(), CheckRange("tableOffset", region, offset, 0));
-  return {region.file, static_cast<std::uint64_t>(offset)};
+  Table table{ValueOrThrow(info.Env(), RegionTable::Process().FindFile(ToNumber("file", info[0]))),
+              offset};
+  ThrowUnlessOk(info.Env(), CheckRange("tableOffset", table.region, offset, 0));
+  return table;
+}
+
+/// Records end where JavaScript can count to.
+void CheckRecords(Napi::Env env, const char* name, const Table& table, std::uint64_t count) {
+  const auto length = static_cast<double>(count * kSlotRecordBytes);
+  ThrowUnlessOk(env, CheckRange(name, table.region, table.offset, length));
+}
+
+std::uint64_t EndOf(std::span<const std::uint32_t> slots) {
+  return slots.empty() ? 0 : std::uint64_t{*std::ranges::max_element(slots)} + 1;
 }
 
 SlotColumns ColumnsOf(Napi::Value value) {
   const Napi::Object rows = ToObject("rows", value);
-  const auto words = [&](const char* name) { return CopyOf(ToWords(name, rows.Get(name))); };
+  const auto words = [&](const std::string& name) {
+    return CopyOf(ToWords(("rows." + name).c_str(), rows.Get(name)));
+  };
   SlotColumns columns;
   columns.slots = words("slots");
-  columns.generations = CopyOf(ToDoubles("generations", rows.Get("generations")));
+  columns.generations = CopyOf(ToDoubles("rows.generations", rows.Get("generations")));
   columns.hashes = words("hashes");
   columns.parents = words("parents");
   columns.positions = words("positions");
@@ -53,10 +70,11 @@ Napi::Value RecordsOf(Napi::Env env, const SlotColumns& columns) {
   return records;
 }
 
-void Write(Napi::Promise::Deferred deferred, const Table& table, std::vector<std::uint32_t> slots,
-           std::vector<std::byte> records) {
+void Write(const char* name, Napi::Promise::Deferred deferred, const Table& table,
+           std::vector<std::uint32_t> slots, std::vector<std::byte> records) {
+  CheckRecords(deferred.Env(), name, table, EndOf(slots));
   RunAsync(deferred, [table, slots = std::move(slots), records = std::move(records)] {
-    return WriteSlotRecords(*table.file, table.offset, slots, records);
+    return WriteSlotRecords(table.file(), table.begin(), slots, records);
   });
 }
 
@@ -69,8 +87,9 @@ Napi::Value ReadSlots(const Napi::CallbackInfo& info) {
     if (count > kSlotCountMax) {
       ThrowInvalid("slotCount", "at most " + std::to_string(kSlotCountMax), info[2]);
     }
+    CheckRecords(info.Env(), "readSlots", table, count);
     RunAsync<SlotColumns>(
-        deferred, [table, count] { return ReadSlotRecords(*table.file, table.offset, count); },
+        deferred, [table, count] { return ReadSlotRecords(table.file(), table.begin(), count); },
         RecordsOf);
   });
 }
@@ -80,7 +99,7 @@ Napi::Value WriteSlots(const Napi::CallbackInfo& info) {
     const Table table = TableOf(info);
     SlotColumns columns = ColumnsOf(info[2]);
     auto records = ValueOrThrow(info.Env(), EncodeSlotRecords(columns));
-    Write(deferred, table, std::move(columns.slots), std::move(records));
+    Write("writeSlots", deferred, table, std::move(columns.slots), std::move(records));
   });
 }
 
@@ -89,7 +108,7 @@ Napi::Value ClearSlots(const Napi::CallbackInfo& info) {
     const Table table = TableOf(info);
     auto slots = CopyOf(ToWords("slots", info[2]));
     std::vector<std::byte> records(slots.size() * kSlotRecordBytes);
-    Write(deferred, table, std::move(slots), std::move(records));
+    Write("clearSlots", deferred, table, std::move(slots), std::move(records));
   });
 }
 

@@ -86,7 +86,8 @@ export interface LockHandle {
  * 0.1 µs, so what costs are objects and promises, not calls. Memory and files are both *regions*, named by small integers that
  * are never reused by a binding; a wrong or closed number gives `RangeError`, never corrupts, and so does a range outside of its region.
  * Failures of the operating system reject or throw with `StorageIoError` / `StorageFullError` (ENOSPC, EDQUOT).
- * What returns a promise rejects it and never throws by itself.
+ * What returns a promise rejects it and never throws by itself. A wrong argument is a `RangeError`, a value of another kind, or an
+ * array whose buffer was transferred away, a `TypeError`; both begin with the argument's name. Arguments are read at the call.
  */
 export interface Binding {
   describe(): BindingDescription
@@ -145,7 +146,7 @@ export interface Binding {
   closeEngine(engine: number): Promise<void>
 
   // ── Checksums and hashes (synchronous, CPU-bound) ───────────────────────
-  /** CRC32C (Castagnoli) of `bytes`, continuing from `seed` (0 to begin). */
+  /** CRC32C (Castagnoli) of `bytes`, continuing from `seed` (0 to begin), an integer of 32 bits. */
   crc32c(bytes: Uint8Array, seed?: number): number
   /** First 16 bytes of SHA-256, little-endian words. For roots; never on a hot path. */
   sha256(bytes: Uint8Array): Uint32Array

@@ -1,4 +1,5 @@
 import { invalidArgument } from '@kvbm/core'
+import { numberArgument } from '../arguments.js'
 import type { PortableRegion } from './regions.js'
 
 export const RUN_FIELDS = 5
@@ -35,6 +36,8 @@ export function checkPieces(pieces: Float64Array, blocks: number, use: Use): voi
 /** Throws `RangeError` unless `length` bytes at `offset` lie in the region. A file is as long as it needs to be. */
 export function checkRange(name: string, region: PortableRegion, offset: number, length: number): void {
   const size = region.memory?.sizeBytes ?? Number.MAX_SAFE_INTEGER
+  numberArgument('offset', offset)
+  numberArgument('length', length)
   const whole = Number.isSafeInteger(offset) && Number.isSafeInteger(length)
   if (whole && offset >= 0 && length >= 0 && offset + length <= size) return
   throw new RangeError(`${name}: ${length} bytes at offset ${offset} are outside of region ${region.id}, ${size} bytes`)

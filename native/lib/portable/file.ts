@@ -4,6 +4,8 @@ import { StorageFullError, StorageIoError } from '@kvbm/core'
 import type { OpenFileOptions } from '../binding.js'
 
 const ZERO_FILL_BYTES = 2 ** 20
+/** Node.js aborts the process when it is asked for more than 2³¹ − 1 bytes at once. */
+const TRANSFER_BYTES_MAX = 2 ** 30
 
 /** What the operating system said, in our words. */
 export function ioError(what: string, cause: unknown): StorageFullError | StorageIoError {
@@ -28,7 +30,9 @@ export class PortableFile {
 
   static async open(options: OpenFileOptions): Promise<PortableFile> {
     try {
-      return new PortableFile(options.path, await open(options.path, flagsOf(options), 0o600))
+      const handle = await open(options.path, flagsOf(options), 0o600)
+      await refuseWithoutOffsets(handle)
+      return new PortableFile(options.path, handle)
     } catch (error) {
       throw ioError(`Opening ${options.path}`, error)
     }
@@ -40,36 +44,42 @@ export class PortableFile {
 
   /** Reads into `target`; returns how many bytes there were before the end of the file. */
   async read(target: Uint8Array, offset: number): Promise<number> {
+    // Its length now: a buffer that is transferred away meanwhile must be an error, not an early end.
+    const { length } = target
     let done = 0
     try {
-      while (done < target.length) {
-        const { bytesRead } = await this.#handle.read(target, done, target.length - done, offset + done)
+      while (done < length) {
+        const wanted = Math.min(length - done, TRANSFER_BYTES_MAX)
+        const { bytesRead } = await this.#handle.read(target, done, wanted, offset + done)
         if (bytesRead === 0) return done
         done += bytesRead
       }
     } catch (error) {
-      throw ioError(`Reading ${target.length} bytes at ${offset} of ${this.path}`, error)
+      throw ioError(`Reading ${length} bytes at ${offset} of ${this.path}`, error)
     }
     return done
   }
 
   async readAll(target: Uint8Array, offset: number): Promise<void> {
+    const { length } = target
     const done = await this.read(target, offset)
-    if (done === target.length) return
+    if (done === length) return
     throw new StorageIoError(
-      `Reading ${target.length} bytes at ${offset} of ${this.path}: the file ends after ${done} of them. It was cut or never written.`,
+      `Reading ${length} bytes at ${offset} of ${this.path}: the file ends after ${done} of them. It was cut or never written.`,
     )
   }
 
   async write(source: Uint8Array, offset: number): Promise<void> {
+    const { length } = source
     let done = 0
     try {
-      while (done < source.length) {
-        const { bytesWritten } = await this.#handle.write(source, done, source.length - done, offset + done)
+      while (done < length) {
+        const wanted = Math.min(length - done, TRANSFER_BYTES_MAX)
+        const { bytesWritten } = await this.#handle.write(source, done, wanted, offset + done)
         done += bytesWritten
       }
     } catch (error) {
-      throw ioError(`Writing ${source.length} bytes at ${offset} of ${this.path}`, error)
+      throw ioError(`Writing ${length} bytes at ${offset} of ${this.path}`, error)
     }
   }
 
@@ -107,6 +117,16 @@ function flagsOf({ write, create, exclusive = false }: OpenFileOptions): number 
     (write ? constants.O_RDWR : constants.O_RDONLY) |
     (create ? constants.O_CREAT : 0) |
     (exclusive ? constants.O_EXCL : 0) |
-    (constants.O_NOFOLLOW ?? 0)
+    (constants.O_NOFOLLOW ?? 0) |
+    (constants.O_NONBLOCK ?? 0)
   )
+}
+
+/** Folders, pipes and sockets have no offsets. `O_NONBLOCK` above lets a pipe be opened, and refused, without waiting. */
+async function refuseWithoutOffsets(handle: FileHandle): Promise<void> {
+  const facts = await handle.stat()
+  if (!facts.isDirectory() && !facts.isFIFO() && !facts.isSocket()) return
+  await handle.close()
+  const code = facts.isDirectory() ? 'EISDIR' : 'EINVAL'
+  throw Object.assign(new Error(code), { code })
 }

@@ -1,4 +1,5 @@
 import type { TransferJob } from '@kvbm/core'
+import { jobArgument } from '../arguments.js'
 import { checkPieces, checkRuns, PIECE_FIELDS, RUN_FIELDS, totalBytes } from './check-job.js'
 import { crc32c } from './crc32c.js'
 import type { PortableMemory } from './memory.js'
@@ -18,11 +19,12 @@ export class PortableJob {
   readonly #sums: TransferJob['sums']
   #sinceTurn = 0
 
-  /** Throws `RangeError` before anything is touched. */
-  constructor(open: PortableRegions, { runs, sums }: TransferJob) {
+  /** Throws `RangeError` or `TypeError` before anything is touched. */
+  constructor(open: PortableRegions, job: TransferJob) {
+    const { runs, sums } = jobArgument(job)
     this.#runs = runs.slice()
-    this.#pieces = sums?.pieces.slice() ?? new Float64Array(0)
     this.#sums = sums
+    this.#pieces = sums?.pieces.slice() ?? new Float64Array(0)
     const use = (id: number): PortableRegion => {
       const region = this.regions.get(id) ?? open.get(id)
       this.regions.set(id, region)

@@ -1,4 +1,13 @@
-import { invalidArgument, nonNegativeInteger, positiveInteger, type TransferJob } from '@kvbm/core'
+import { invalidArgument, positiveInteger, type TransferJob } from '@kvbm/core'
+import {
+  bytesArgument,
+  integerArgument,
+  numberArgument,
+  objectArgument,
+  textArgument,
+  wordArgument,
+  wordsArgument,
+} from '../arguments.js'
 import {
   ABI_VERSION,
   type Binding,
@@ -18,12 +27,17 @@ import { PortableEngine } from './engine.js'
 import { PortableFile } from './file.js'
 import { lockFile } from './file-lock.js'
 import { AdoptedMemory, ChunkedMemory } from './memory.js'
-import { PortableRegions } from './regions.js'
+import { type PortableRegion, PortableRegions } from './regions.js'
 import { encodeRecords, RECORD_BYTES, SlotScan } from './slot-records.js'
 
 const PAGE_BYTES = 4096
 /** Bytes of a slot table read at a time. */
 const SCAN_BYTES = 4 * 2 ** 20
+/** Slots are numbered in 32 bits. */
+const SLOTS_MAX = 2 ** 32
+/** Node.js has no longer ArrayBuffer. */
+const BUFFER_BYTES_MAX = 2 ** 32
+const ENGINE_THREADS_MAX = 1024
 const NO_PAGE_LOCK = 'memory cannot be locked without the native core'
 const NO_DIRECT_IO = 'direct I/O needs the native core'
 
@@ -51,6 +65,7 @@ export class PortableBinding implements Binding {
   }
 
   adoptMemory(bytes: Uint8Array): MemoryRegion {
+    bytesArgument('bytes', bytes)
     const buffer = bytes.buffer as { readonly resizable?: boolean; readonly growable?: boolean }
     if (buffer.resizable === true || buffer.growable === true) {
       throw new TypeError('bytes: expected a buffer of fixed size, because a resizable one may move')
@@ -80,6 +95,7 @@ export class PortableBinding implements Binding {
   }
 
   async openFile(options: OpenFileOptions): Promise<FileRegion> {
+    textArgument('options.path', objectArgument('options', options).path)
     const file = await PortableFile.open(options)
     const sizeBytes = await file.size()
     const note = options.direct ? NO_DIRECT_IO : 'direct I/O was not asked for'
@@ -93,15 +109,18 @@ export class PortableBinding implements Binding {
 
   async readFile(region: number, offset: number, length: number): Promise<Uint8Array> {
     checkRange('readFile', this.#regions.get(region), offset, length)
+    if (length > BUFFER_BYTES_MAX) throw invalidArgument('length', `at most ${BUFFER_BYTES_MAX} bytes`, length)
     return this.#regions.withFile(region, async (file) => {
-      const bytes = new Uint8Array(length)
+      // Asks for no more memory than the file has bytes there.
+      const bytes = new Uint8Array(Math.min(length, Math.max(0, (await file.size()) - offset)))
       return bytes.subarray(0, await file.read(bytes, offset))
     })
   }
 
   async writeFile(region: number, offset: number, bytes: Uint8Array): Promise<void> {
-    checkRange('writeFile', this.#regions.get(region), offset, bytes.length)
-    await this.#regions.withFile(region, (file) => file.write(bytes, offset))
+    checkRange('writeFile', this.#regions.get(region), offset, bytesArgument('bytes', bytes).length)
+    const copy = bytes.slice()
+    await this.#regions.withFile(region, (file) => file.write(copy, offset))
   }
 
   async syncFile(region: number): Promise<void> {
@@ -112,18 +131,20 @@ export class PortableBinding implements Binding {
     this.#regions.close(region)
   }
 
-  createEngine({ threads }: { readonly threads: number }): number {
-    const engine = new PortableEngine(this.#regions, positiveInteger('threads', threads))
+  createEngine(options: { readonly threads: number }): number {
+    const { threads } = objectArgument('options', options)
+    integerArgument('threads', threads, { min: 1, max: ENGINE_THREADS_MAX })
+    const engine = new PortableEngine(this.#regions, threads)
     this.#engines.set(this.#nextEngine, engine)
     return this.#nextEngine++
   }
 
   async submit(engine: number, ticket: number, job: TransferJob): Promise<void> {
-    await this.#engine(engine).submit(ticket, job)
+    await this.#engine(engine).submit(numberArgument('ticket', ticket), job)
   }
 
   cancel(engine: number, ticket: number): boolean {
-    return this.#engine(engine).cancel(ticket)
+    return this.#engine(engine).cancel(numberArgument('ticket', ticket))
   }
 
   async closeEngine(engine: number): Promise<void> {
@@ -132,19 +153,21 @@ export class PortableBinding implements Binding {
   }
 
   crc32c(bytes: Uint8Array, seed = 0): number {
-    return crc32c(bytes, seed)
+    return crc32c(bytesArgument('bytes', bytes), wordArgument('seed', seed))
   }
 
   sha256(bytes: Uint8Array): Uint32Array {
-    return sha256Words(bytes)
+    return sha256Words(bytesArgument('bytes', bytes))
   }
 
   hashBlocks(tokens: Uint32Array, pageSize: number, backing: Uint32Array): void {
-    hashChain(tokens, pageSize, backing)
+    hashChain(wordsArgument('tokens', tokens), pageSize, wordsArgument('backing', backing))
   }
 
   async readSlots(file: number, tableOffset: number, slotCount: number): Promise<SlotRecords> {
-    nonNegativeInteger('slotCount', slotCount)
+    const region = this.#table(file, tableOffset)
+    integerArgument('slotCount', slotCount, { min: 0, max: SLOTS_MAX })
+    checkRange('readSlots', region, tableOffset, slotCount * RECORD_BYTES)
     const scan = new SlotScan()
     const end = slotCount * RECORD_BYTES
     for (let at = 0; at < end; at += SCAN_BYTES) {
@@ -157,19 +180,24 @@ export class PortableBinding implements Binding {
   }
 
   async writeSlots(file: number, tableOffset: number, rows: SlotRows): Promise<void> {
-    await this.#writeRecords(file, tableOffset, rows.slots, encodeRecords(rows))
+    const region = this.#table(file, tableOffset)
+    const records = encodeRecords(rows)
+    checkRange('writeSlots', region, tableOffset, bytesUpTo(rows.slots))
+    await this.#writeRecords(file, tableOffset, rows.slots, records)
   }
 
   async clearSlots(file: number, tableOffset: number, slots: Uint32Array): Promise<void> {
-    await this.#writeRecords(file, tableOffset, slots, new Uint8Array(slots.length * RECORD_BYTES))
+    const region = this.#table(file, tableOffset)
+    const records = new Uint8Array(wordsArgument('slots', slots).length * RECORD_BYTES)
+    checkRange('clearSlots', region, tableOffset, bytesUpTo(slots))
+    await this.#writeRecords(file, tableOffset, slots, records)
   }
 
-  lockFile(path: string): Promise<LockHandle | undefined> {
-    return lockFile(path)
+  async lockFile(path: string): Promise<LockHandle | undefined> {
+    return lockFile(textArgument('path', path))
   }
 
   async #writeRecords(file: number, tableOffset: number, slots: Uint32Array, records: Uint8Array): Promise<void> {
-    checkRange('tableOffset', this.#regions.get(file), tableOffset, 0)
     const runs = [...runsOf(slots)]
     await this.#regions.withFile(file, async (target) => {
       for (const { from, to, slot } of runs) {
@@ -177,6 +205,12 @@ export class PortableBinding implements Binding {
         await target.write(bytes, tableOffset + slot * RECORD_BYTES)
       }
     })
+  }
+
+  #table(file: number, tableOffset: number): PortableRegion {
+    const region = this.#regions.get(file)
+    checkRange('tableOffset', region, numberArgument('tableOffset', tableOffset), 0)
+    return region
   }
 
   #engine(id: number): PortableEngine {
@@ -189,6 +223,11 @@ export class PortableBinding implements Binding {
 /** Writing what is there makes the system give the page. */
 function touch(bytes: Uint8Array): void {
   for (let at = 0; at < bytes.length; at += PAGE_BYTES) bytes[at] = bytes[at]!
+}
+
+/** Bytes of the table up to the end of the last of these records. */
+function bytesUpTo(slots: Uint32Array): number {
+  return slots.reduce((end, slot) => Math.max(end, slot + 1), 0) * RECORD_BYTES
 }
 
 /** Rows with consecutive slots, which go in one write. */

@@ -1,4 +1,5 @@
 import { invalidArgument } from '@kvbm/core'
+import { rowsArgument } from '../arguments.js'
 import type { SlotRecords, SlotRows } from '../binding.js'
 import { crc32c } from './crc32c.js'
 
@@ -12,7 +13,7 @@ const HASH_BYTES = 16
 
 /** Records of the given rows, one after another. Throws `RangeError` when the columns are not parallel. */
 export function encodeRecords(rows: SlotRows): Uint8Array {
-  checkColumns(rows)
+  checkColumns(rowsArgument(rows))
   const bytes = new Uint8Array(rows.slots.length * RECORD_BYTES)
   for (let row = 0; row < rows.slots.length; row++) {
     encodeRecord(bytes.subarray(row * RECORD_BYTES, (row + 1) * RECORD_BYTES), rows, row)

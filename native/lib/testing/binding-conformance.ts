@@ -1,4 +1,5 @@
 import type { Binding } from '../binding.js'
+import { argumentCases } from './conformance/argument-cases.js'
 import { cancelCases } from './conformance/cancel-cases.js'
 import { closeCases } from './conformance/close-cases.js'
 import { copyCases } from './conformance/copy-cases.js'
@@ -44,6 +45,7 @@ export function bindingConformance(make: () => Binding, options: BindingConforma
     cancelCases,
     closeCases,
     lockCases,
+    argumentCases,
   ]
   return [
     ...everywhere.flatMap((table) => casesOf(table)),

@@ -19,8 +19,12 @@ std::span<std::byte> PagesOf(std::span<std::byte> bytes) {
 
 /// Writes what is there, atomically: another thread may be writing the same byte.
 void TouchByte(std::byte& byte) {
+#if defined(__cpp_lib_atomic_ref)
   std::atomic_ref<unsigned char>(reinterpret_cast<unsigned char&>(byte))
       .fetch_or(0, std::memory_order_relaxed);
+#else  // The libc++ of Xcode before 16.3 has none.
+  __atomic_fetch_or(reinterpret_cast<unsigned char*>(&byte), 0, __ATOMIC_RELAXED);
+#endif
 }
 
 void Touch(std::span<std::byte> bytes) {

@@ -3,8 +3,25 @@ export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new Error(`Invariant violated: ${message}. Please report this as a bug.`)
 }
 
+/** Characters of a value that a message repeats. */
+const SHOWN_CHARS_MAX = 100
+
 function describe(value: unknown): string {
-  return typeof value === 'string' ? `'${value}' (string)` : `${String(value)} (${typeof value})`
+  const text = shorten(textOf(value))
+  return typeof value === 'string' ? `'${text}' (string)` : `${text} (${typeof value})`
+}
+
+// Whatever was given, the complaint about it must not fail: objects may refuse to become text, detached arrays do.
+function textOf(value: unknown): string {
+  try {
+    return String(value)
+  } catch {
+    return 'a value without text'
+  }
+}
+
+function shorten(text: string): string {
+  return text.length > SHOWN_CHARS_MAX ? `${text.slice(0, SHOWN_CHARS_MAX)}…` : text
 }
 
 /** Caller's mistake: the wrong value of the right type. Carries no code, because nobody should catch it. */

@@ -28,6 +28,27 @@ describe('argument checks', () => {
   })
 })
 
+describe('the complaint about a value', () => {
+  const detached = new Uint8Array(4)
+  structuredClone(detached.buffer, { transfer: [detached.buffer] })
+
+  test.each([
+    ['a symbol', Symbol('s'), 'Symbol(s) (symbol)'],
+    ['an object that refuses to become text', Object.create(null), 'a value without text (object)'],
+    ['an array whose buffer was transferred away', detached, 'a value without text (object)'],
+    ['nothing', undefined, 'undefined (undefined)'],
+  ])('does not fail because of %s', (_, value, shown) => {
+    expect(invalidArgument('n', 'a number', value).message).toBe(`n: expected a number, got ${shown}`)
+  })
+
+  test('repeats at most a hundred characters of it', () => {
+    expect(invalidArgument('n', 'a number', 'x'.repeat(10_000)).message).toHaveLength(
+      'n: expected a number, got '.length + 112,
+    )
+    expect(invalidArgument('n', 'a number', new Uint8Array(10_000)).message.length).toBeLessThan(160)
+  })
+})
+
 describe('assert', () => {
   test('says which invariant broke, and that it is a defect', () => {
     expect(() => assert(false, 'free + held = total')).toThrow(

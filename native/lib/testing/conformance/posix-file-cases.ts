@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { stat, symlink } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import type { CaseTable } from '../conformance-case.js'
 import { hasCode, pattern } from '../conformance-world.js'
 
@@ -23,6 +25,16 @@ export const posixFileCases: CaseTable = {
     await world.file(undefined, { path })
     await symlink(path, link)
     await assert.rejects(world.open({ path: link }), hasCode('KVBM_STORAGE_IO'))
+  },
+
+  'a folder and a pipe are refused, at once': async (world) => {
+    const pipe = world.path()
+    assert.equal(spawnSync('mkfifo', [pipe]).status, 0)
+    for (const path of [tmpdir(), pipe]) {
+      for (const write of [false, true]) {
+        await assert.rejects(world.open({ path, write }), hasCode('KVBM_STORAGE_IO'))
+      }
+    }
   },
 
   'a full disk is KVBM_STORAGE_FULL': async (world) => {

@@ -1,4 +1,5 @@
 import { invalidArgument, type TransferJob } from '@kvbm/core'
+import { bytesArgument, jobArgument, numberArgument, rowsArgument, wordsArgument } from '../../arguments.js'
 import type {
   Binding,
   BindingDescription,
@@ -80,7 +81,8 @@ export class FaultyBinding implements Binding {
     })
   }
 
-  writeFile(region: number, offset: number, bytes: Uint8Array): Promise<void> {
+  async writeFile(region: number, offset: number, given: Uint8Array): Promise<void> {
+    const bytes = bytesArgument('bytes', given).slice()
     return this.#access('write', region, async (fault) => {
       if (fault?.kind === 'flip') return this.#inner.writeFile(region, offset, flipped(bytes, fault.bit))
       if (fault?.kind !== 'short') return this.#inner.writeFile(region, offset, bytes)
@@ -103,7 +105,9 @@ export class FaultyBinding implements Binding {
 
   async submit(engine: number, ticket: number, job: TransferJob): Promise<void> {
     if (this.#closingEngines.has(engine)) throw invalidArgument('engine', 'the number of an open engine', engine)
-    const running = this.#run(engine, ticket, copyOfJob(job))
+    numberArgument('engine', engine)
+    numberArgument('ticket', ticket)
+    const running = this.#run(engine, ticket, copyOfJob(jobArgument(job)))
     const jobs = this.#jobs.get(engine) ?? new Set()
     this.#jobs.set(engine, jobs.add(running))
     try {
@@ -114,7 +118,7 @@ export class FaultyBinding implements Binding {
   }
 
   cancel(engine: number, ticket: number): boolean {
-    return this.#faults.cancel(jobName(engine, ticket)) || this.#inner.cancel(engine, ticket)
+    return this.#inner.cancel(engine, ticket) || this.#faults.cancel(jobName(engine, ticket))
   }
 
   async closeEngine(engine: number): Promise<void> {
@@ -148,13 +152,15 @@ export class FaultyBinding implements Binding {
     })
   }
 
-  writeSlots(file: number, tableOffset: number, rows: SlotRows): Promise<void> {
+  async writeSlots(file: number, tableOffset: number, rows: SlotRows): Promise<void> {
+    rowsArgument(rows)
     const write = (from: number, to: number): Promise<void> =>
       this.#inner.writeSlots(file, tableOffset, rowsBetween(rows, from, to))
     return this.#writeRecords(file, tableOffset, rows.slots, write)
   }
 
-  clearSlots(file: number, tableOffset: number, slots: Uint32Array): Promise<void> {
+  async clearSlots(file: number, tableOffset: number, slots: Uint32Array): Promise<void> {
+    wordsArgument('slots', slots)
     const clear = (from: number, to: number): Promise<void> =>
       this.#inner.clearSlots(file, tableOffset, slots.subarray(from, to))
     return this.#writeRecords(file, tableOffset, slots, clear)
