@@ -10,6 +10,7 @@ import type { NativeTransferRuntime } from './transfer-runtime.js'
  *   streams and settles the job's promise when the stream's event has completed. Rows of one job keep no order among
  *   themselves; jobs that depend on each other are awaited by their submitter. Nothing waits on the JavaScript thread.
  * - `ordinal` is the device's number in its driver (0 for the CPU). Memory of two ordinals may stand in one job.
+ * - Checksums of its regions work as those of any memory: the binding fetches what the CPU cannot read in pieces.
  * - A lost device rejects jobs with `StorageIoError`; its memory stays mapped until the last job has ended.
  */
 export interface DeviceBackend {

@@ -11,7 +11,7 @@ import { TemporaryDirectory } from './support/temporary-directory.js'
 const programs = new TemporaryDirectory()
 let program = ''
 beforeAll(async () => {
-  program = await bundleProgram('pinned-process', programs.path)
+  program = await bundleProgram(new URL('./support/pinned-process.ts', import.meta.url), programs.path)
 })
 afterAll(() => programs[Symbol.dispose]())
 

@@ -13,7 +13,7 @@ const KILLS = 4
 const programs = new TemporaryDirectory()
 let program = ''
 beforeAll(async () => {
-  program = await bundleProgram('slot-process', programs.path)
+  program = await bundleProgram(new URL('./support/slot-process.ts', import.meta.url), programs.path)
 })
 afterAll(() => programs[Symbol.dispose]())
 

@@ -5,10 +5,10 @@ import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { build } from 'tsup'
 
-/** Node 20 cannot run TypeScript: bundles the program of that name beside this file, with everything it imports. */
-export async function bundleProgram(name: string, directory: string): Promise<string> {
+/** Node 20 cannot run TypeScript: bundles a program, with everything it imports, into `directory`. */
+export async function bundleProgram(source: URL, directory: string): Promise<string> {
   await build({
-    entry: { [name]: fileURLToPath(new URL(`./${name}.ts`, import.meta.url)) },
+    entry: { program: fileURLToPath(source) },
     outDir: directory,
     outExtension: () => ({ js: '.mjs' }),
     format: ['esm'],
@@ -22,7 +22,7 @@ export async function bundleProgram(name: string, directory: string): Promise<st
       options.banner = { js: REQUIRE }
     },
   })
-  return `${directory}/${name}.mjs`
+  return `${directory}/program.mjs`
 }
 
 const REQUIRE =
