@@ -138,6 +138,22 @@ for (const [name, binding] of bindings()) {
     }
   })
 
+  test.skipIf(binding === undefined)(`${name}: a paged tier takes memory segment by segment`, async () => {
+    await using runtime = createTransferRuntime({ binding: binding!, threads: 1 })
+    const geometry = { type: LayoutType.Paged, shape: SHAPE, numBlocks: 6, segmentBytes: 2 * BLOCK } as const
+    const storages: Storage[] = []
+    for (const sizeBytes of layoutStorageBytes(geometry))
+      storages.push(await new SystemAllocator({ runtime }).allocate({ sizeBytes, lazy: true }))
+    const real = () => storages.map((storage) => storage.describe().facts.committedBytes)
+    const layout = createLayout({ ...geometry, storages })
+    expect(real()).toEqual([0, 0, 0])
+    layout.commit(Uint32Array.of(5))
+    expect(real()).toEqual([2 * BLOCK, 0, 0])
+    layout.commit(Uint32Array.of(0, 3))
+    expect(real()).toEqual([2 * BLOCK, 2 * BLOCK, 0])
+    for (const storage of storages) await storage.close()
+  })
+
   test.skipIf(binding === undefined)(`${name}: blocks beyond 4 GiB of one region`, async () => {
     const GIB = 2 ** 30
     await using runtime = createTransferRuntime({ binding: binding!, threads: 2 })
