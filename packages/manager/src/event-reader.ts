@@ -1,4 +1,4 @@
-import type { ManagerEvent } from './event-hub.js'
+import type { ManagerEvent } from './manager-event.js'
 
 /** Events kept for one slow reader before the oldest are dropped: some minutes of a busy manager, some megabytes. */
 export const BUFFERED_EVENTS_MAX = 10_000

@@ -1,9 +1,15 @@
 export type { SaltOptions } from '@kvbm/config'
 export type { DropReason, Edge, EdgeCounters } from './counters.js'
-export type { BlocksCorrupt, EventsMissed, ManagerEvent, ManagerEventListener, TierStateChanged } from './event-hub.js'
 export { KvBlockManager } from './kv-block-manager.js'
 export { Lease, type LeaseRun } from './lease.js'
 export type { Manager, OffloadOptions, OnboardOptions, ReadOptions } from './manager.js'
+export type {
+  BlocksCorrupt,
+  EventsMissed,
+  ManagerEvent,
+  ManagerEventListener,
+  TierStateChanged,
+} from './manager-event.js'
 export type { OffloadReport } from './offload-run.js'
 export type { WaitOptions } from './patience.js'
 export type { RemoteStatus } from './remote.js'
