@@ -1,6 +1,6 @@
 import type { BlockEvent, EventManager, Logger } from '@kvbm/core'
 import { EventReader } from './event-reader.js'
-import type { BlocksCorrupt, ManagerEvent, ManagerEventListener, TierStateChanged } from './manager-event.js'
+import type { BlocksCorrupt, ManagerEventListener, TierStateChanged } from './manager-event.js'
 
 /** Numbers the events of all tiers and hands them to the event manager of the config, to listeners and to readers. */
 export class EventHub implements EventManager {
