@@ -24,7 +24,7 @@ describe.each(EVERY_TYPE.map((type) => [nameOf(type), type] as const))('from %s'
           expect(plan.runs.length / 5).toBe(fewestRuns(ends.from, ends.to, shape, layers))
           expect(plan.bytes).toBe(bytesOf(plan.runs))
         }),
-        { numRuns: 40 },
+        { numRuns: 25 },
       )
     },
   )

@@ -1,10 +1,21 @@
 import assert from 'node:assert/strict'
-import { type BlockShape, blockBytes, dtypeName, LayoutType, type RegionAddress, regionBytes } from '@kvbm/core'
-import { createLayout, type LayoutGeometry, layoutStorageBytes } from '../create-layout.js'
-import type { Layout } from '../layout.js'
-import { planBytes } from '../plan-bytes.js'
+import { type BlockShape, blockBytes, dtypeName, LayoutType, regionBytes } from '@kvbm/core'
+import { createLayout, layoutStorageBytes } from '../create-layout.js'
 import { planCopy } from '../plan-copy.js'
 import { ArrayStorage } from './array-storage.js'
+import {
+  ADDRESS,
+  allRegions,
+  build,
+  buildCommitted,
+  FLAT_REGION,
+  flatBuffer,
+  type Geometry,
+  readBlocks,
+  regionsOf,
+  storagesOf,
+  writeBlocks,
+} from './conformance-world.js'
 import { executePlan } from './execute-plan.js'
 
 /** Which layout is examined, and with which geometries. */
@@ -44,7 +55,6 @@ export function layoutConformance(options: LayoutConformanceOptions): Conformanc
   }))
 }
 
-type Geometry = LayoutGeometry & { readonly alignment: number }
 type Check = (geometry: Geometry) => void
 
 const CASES: readonly (readonly [string, Check])[] = [
@@ -79,78 +89,8 @@ function explained(geometry: Geometry, check: () => void): void {
     const { shape, numBlocks, alignment } = geometry
     const { numLayers, outerDim, pageSize, innerDim, dtype } = shape
     const where = `${numBlocks} blocks of ${numLayers} layers × ${outerDim} × ${pageSize} tokens × ${innerDim} ${dtypeName(dtype)}, alignment ${alignment}`
-    throw new assert.AssertionError({ message: `${(error as Error).message}\n(${where})` })
+    throw new Error(`${(error as Error).message}\n(${where})`, { cause: error })
   }
-}
-
-/** Far from every alignment, so that all slack is needed; the storages are as small as they may be. */
-const ADDRESS = 2 ** 30 + 1
-const FIRST_REGION = 10
-
-function storagesOf(geometry: Geometry): ArrayStorage[] {
-  return layoutStorageBytes(geometry).map(
-    (sizeBytes, index) => new ArrayStorage({ sizeBytes, regionId: FIRST_REGION + index, address: ADDRESS }),
-  )
-}
-
-function build(geometry: Geometry): { layout: Layout; storages: ArrayStorage[]; ids: Uint32Array } {
-  const storages = storagesOf(geometry)
-  const ids = Uint32Array.from({ length: geometry.numBlocks }, (_, block) => block)
-  return { layout: createLayout({ ...geometry, storages }), storages, ids }
-}
-
-/** Every block committed, in order. */
-function buildCommitted(geometry: Geometry): ReturnType<typeof build> {
-  const world = build(geometry)
-  world.layout.commit(world.ids)
-  return world
-}
-
-interface Region extends RegionAddress {
-  /** `block 1, layer 2, outer 0` */
-  readonly name: string
-  readonly block: number
-}
-
-function regionsOf(layout: Layout, ids: Uint32Array): Region[] {
-  const { numLayers, outerDim } = layout.shape
-  const regions: Region[] = []
-  for (const block of ids)
-    for (let layer = 0; layer < numLayers; layer++)
-      for (let outer = 0; outer < outerDim; outer++) {
-        const name = `block ${block}, layer ${layer}, outer ${outer}`
-        regions.push({ ...layout.locate(block, layer, outer), block, name })
-      }
-  return regions
-}
-
-/** The regions of all blocks, committed in order. */
-function allRegions(geometry: Geometry): Region[] {
-  const { layout, ids } = buildCommitted(geometry)
-  return regionsOf(layout, ids)
-}
-
-const FLAT_REGION = 1
-
-/** A flat buffer that holds recognisable bytes: no two bytes of neighbouring blocks or regions agree for long. */
-function flatBuffer(sizeBytes: number): ArrayStorage {
-  const flat = new ArrayStorage({ sizeBytes, regionId: FLAT_REGION })
-  flat.commit()
-  flat.range(0, sizeBytes).forEach((_, at, bytes) => {
-    bytes[at] = (at * 31 + (at >> 8) * 7 + 1) & 0xff
-  })
-  return flat
-}
-
-function write(layout: Layout, storages: readonly ArrayStorage[], ids: Uint32Array, flat: ArrayStorage): void {
-  executePlan(planBytes({ layout, ids, region: flat.regionId, direction: 'write' }), [...storages, flat])
-}
-
-function read(layout: Layout, storages: readonly ArrayStorage[], ids: Uint32Array): Uint8Array {
-  const into = new ArrayStorage({ sizeBytes: ids.length * layout.blockBytes, regionId: FLAT_REGION })
-  into.commit()
-  executePlan(planBytes({ layout, ids, region: into.regionId, direction: 'read' }), [...storages, into])
-  return into.range(0, into.sizeBytes)
 }
 
 function hasRoom(geometry: Geometry): void {
@@ -215,11 +155,11 @@ function keepsBytes(geometry: Geometry): void {
   const { layout, storages, ids } = build(geometry)
   const backwards = ids.slice().reverse()
   const flat = flatBuffer(ids.length * layout.blockBytes)
-  write(layout, storages, backwards, flat)
-  assert.deepEqual(read(layout, storages, backwards), flat.range(0, flat.sizeBytes), 'all blocks, read at once')
+  writeBlocks(layout, storages, backwards, flat)
+  assert.deepEqual(readBlocks(layout, storages, backwards), flat.range(0, flat.sizeBytes), 'all blocks, read at once')
   for (const [index, id] of backwards.entries()) {
     const expected = flat.range(index * layout.blockBytes, layout.blockBytes)
-    assert.deepEqual(read(layout, storages, Uint32Array.of(id)), expected, `block ${id}`)
+    assert.deepEqual(readBlocks(layout, storages, Uint32Array.of(id)), expected, `block ${id}`)
   }
 }
 
@@ -239,7 +179,7 @@ function copiesBytes(geometry: Geometry): void {
 function viewsBytes(geometry: Geometry): void {
   const { layout, storages, ids } = build(geometry)
   const flat = flatBuffer(ids.length * layout.blockBytes)
-  write(layout, storages, ids, flat)
+  writeBlocks(layout, storages, ids, flat)
   for (const id of ids) {
     const views = [layout.view(id)].flat() as Uint8Array[]
     const expected = flat.range(id * layout.blockBytes, layout.blockBytes)
@@ -247,7 +187,7 @@ function viewsBytes(geometry: Geometry): void {
     for (const view of views) view.fill(id + 1)
   }
   for (const id of ids) {
-    const written = read(layout, storages, Uint32Array.of(id))
+    const written = readBlocks(layout, storages, Uint32Array.of(id))
     assert.ok(
       written.every((byte) => byte === id + 1),
       `block ${id} does not hold what was written through its view`,
