@@ -5,6 +5,7 @@ import { llamaMetadata, TOKEN_KINDS, text, u32 } from './llama-metadata.js'
 import { type LlamaShape, type LlamaTensor, llamaTensors } from './llama-shape.js'
 import { type GgufContent, type GgufTensor, writeGguf } from './write-gguf.js'
 
+/** The two files that make a model in the llama2.c format. */
 export interface Llama2cFiles {
   /** Weights: `stories260K.bin`. */
   readonly checkpoint: string

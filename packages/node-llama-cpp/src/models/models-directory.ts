@@ -1,6 +1,7 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 
+/** The surroundings that decide; by default those of this process. */
 export interface ModelsDirectoryOptions {
   readonly env?: NodeJS.ProcessEnv
   readonly platform?: NodeJS.Platform

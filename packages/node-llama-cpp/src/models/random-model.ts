@@ -9,6 +9,7 @@ import { type GgufContent, type GgufTensor, writeGguf } from './write-gguf.js'
 /** Names of the shapes that random models come in. */
 export type RandomShapeName = 'tiny' | 'smol135' | 'llama1b'
 
+/** Numbers and tensor types of a random model. */
 export interface RandomShape {
   readonly name: RandomShapeName
   /** Whose shape it is, for people. */
@@ -82,6 +83,7 @@ export const RANDOM_SHAPES: Readonly<Record<RandomShapeName, RandomShape>> = Obj
 /** The key whose presence in a GGUF file says that its weights are noise. */
 export const RANDOM_SEED_KEY = 'kvbm.random.seed'
 
+/** Which random model to write. */
 export interface RandomModelOptions {
   readonly shape: RandomShapeName
   /** 0 … 4294967295. The same seed gives the same file, bit for bit. Default 1. */

@@ -17,6 +17,7 @@ import { sweepPartials } from './write-atomically.js'
 /** Where a model's file came from: named by the user, found in the models directory, just downloaded, or made here. */
 export type ModelSource = 'file' | 'cache' | 'hub' | 'wheel' | 'random'
 
+/** A model's file and what is to be said about it. */
 export interface ResolvedModel {
   /** A complete GGUF file. */
   readonly path: string

@@ -1,5 +1,6 @@
 import { modelsDirectory } from './models-directory.js'
 
+/** How far a download has come. */
 export interface DownloadProgress {
   /** What is being downloaded. */
   readonly label: string
@@ -8,6 +9,7 @@ export interface DownloadProgress {
   readonly totalBytes: number
 }
 
+/** Where to look, how long to wait, whom to tell. */
 export interface ResolveModelOptions {
   /** Where models are kept. Default `KVBM_MODELS_DIR`, else the user's cache directory. */
   readonly directory?: string

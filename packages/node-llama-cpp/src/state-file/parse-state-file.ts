@@ -14,6 +14,7 @@ import {
 } from './state-file.js'
 import type { RowFormat } from './state-geometry.js'
 
+/** What a caller knows of a state file beforehand. */
 export interface ParseOptions {
   /** More tokens or cells than this are refused. Give the context size. Default 16,777,216. */
   readonly cellsMax?: number

@@ -2,6 +2,7 @@ import { invalidArgument, positiveInteger } from '@kvbm/core'
 import type { StateFile } from './state-file.js'
 import { rowOffset } from './state-geometry.js'
 
+/** Which blocks to cut out of a state file. */
 export interface CaptureRequest {
   /** Tokens per block. */
   readonly pageSize: number

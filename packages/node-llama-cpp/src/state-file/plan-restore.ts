@@ -3,6 +3,7 @@ import { PIECE_FIELDS } from './plan-capture.js'
 import { CELL_BYTES, DATA_HEADER_BYTES, HEADER_BYTES, LAYER_HEADER_BYTES, MAGIC, VERSION } from './state-file.js'
 import { type RowFormat, rowOffset, type StateGeometry } from './state-geometry.js'
 
+/** What a state file is to hold, and for which context. */
 export interface RestoreRequest {
   readonly geometry: StateGeometry
   /** Tokens per block. */

@@ -60,6 +60,7 @@ export type StateRefusal =
   /** Fewer cells than tokens. */
   | 'cells-missing'
 
+/** A file that can be cut, or why not: a name for programs, numbers for people. */
 export type ParsedState =
   | { readonly ok: true; readonly file: StateFile }
   | { readonly ok: false; readonly reason: StateRefusal; readonly detail: string }
