@@ -17,13 +17,13 @@ import type { Counters } from './counters.js'
 import type { EventHub } from './event-hub.js'
 import { BlocksScatter, type HandOverOptions, LeaseGather } from './hand-over.js'
 import type { Lease } from './lease.js'
+import type { ManagerEvent, ManagerEventListener } from './manager-event.js'
 import { matchTiers } from './matcher.js'
 import type { OffloadQueue } from './offload-queue.js'
 import { type OffloadReport, OffloadRun, type OffloadTools } from './offload-run.js'
 import { Onboarder } from './onboarder.js'
 import { patiently, type WaitOptions, within } from './patience.js'
 import type { RemoteStatus } from './remote.js'
-import type { ManagerEvent, ManagerEventListener } from './manager-event.js'
 import type { ManagerSettings } from './settings.js'
 import { edgeStatuses, type ManagerStatus, tierStatus } from './status.js'
 import { Tier } from './tier.js'
@@ -294,7 +294,9 @@ export class Manager {
   async #free(): Promise<void> {
     const { queues, transfers, owned } = this.#parts
     await Promise.all(queues.map((queue) => queue.idle()))
-    await transfers.idle()
+    await transfers.end()
+    // Whoever waited for the last copies has a turn to let go of its handles.
+    await new Promise(setImmediate)
     this.#reportHeld()
     await owned.close()
   }

@@ -107,6 +107,7 @@ export class Onboarder {
     using inHost = await this.#next({ ...leg, to: host }, 0, (piece) => this.#direct(piece))
     if (inHost === undefined) return this.#staged(leg)
     if (inHost.count === 0) return inHost.retain()
+    this.#options.transfers.admit(leg.signal)
     return await this.#direct({ ...leg, from: host, source: inHost })
   }
 

@@ -89,6 +89,7 @@ async function openParts(
   const { tiers, off } = await openTiers(opening)
   const staging = new Staging({
     store: await openStaging(opening),
+    transfers,
     deadlineMs: settings.transferDeadlineMs,
     closing: closing.signal,
   })

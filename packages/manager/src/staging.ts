@@ -1,9 +1,11 @@
 import type { MutableBlocks } from '@kvbm/pool'
 import { following } from './patience.js'
 import type { TierStore } from './tier-store.js'
+import type { Transfers } from './transfers.js'
 
 export interface StagingOptions {
   readonly store: TierStore<'staging'>
+  readonly transfers: Transfers
   /** Longest wait for a turn, in milliseconds. */
   readonly deadlineMs: number
   /** Ends every wait. */
@@ -16,11 +18,13 @@ export interface StagingOptions {
  */
 export class Staging {
   readonly store: TierStore<'staging'>
+  readonly #transfers: Transfers
   readonly #deadlineMs: number
   readonly #closing: AbortSignal
 
-  constructor({ store, deadlineMs, closing }: StagingOptions) {
+  constructor({ store, transfers, deadlineMs, closing }: StagingOptions) {
     this.store = store
+    this.#transfers = transfers
     this.#deadlineMs = deadlineMs
     this.#closing = closing
   }
@@ -30,11 +34,11 @@ export class Staging {
     return this.store.pool.total
   }
 
-  /** Lends `count` blocks to `use`, waiting for them if need be. */
+  /** Lends `count` blocks to `use`, waiting for them if need be. What `use` has begun in several steps, `close()` lets end. */
   async use<T>(count: number, signal: AbortSignal | undefined, use: (staged: MutableBlocks) => Promise<T>): Promise<T> {
     using staged = await following([signal, this.#closing], (patience) =>
       this.store.acquire(count, { signal: patience, deadlineMs: this.#deadlineMs }),
     )
-    return await use(staged)
+    return await this.#transfers.track(use(staged))
   }
 }

@@ -1,4 +1,4 @@
-import type { TransferJob } from '@kvbm/core'
+import { ClosedError, type TransferJob } from '@kvbm/core'
 import type { NativeTransferRuntime } from '@kvbm/storage'
 import type { Counters } from './counters.js'
 import { within } from './patience.js'
@@ -30,6 +30,7 @@ export class Transfers {
   readonly #closing: AbortSignal
   readonly #running = new Set<Promise<unknown>>()
   readonly #abandoned = new WeakSet<Promise<unknown>>()
+  #isOver = false
 
   constructor({ runtime, counters, deadlineMs, closing }: TransfersOptions) {
     this.runtime = runtime
@@ -56,6 +57,7 @@ export class Transfers {
 
   /** Begins `work` and waits for it, until the signal or our own deadline; then it is abandoned, and `late` gets its result. */
   async run<T>(what: string, work: () => Promise<T>, { signal, late = () => {} }: RunOptions<T> = {}): Promise<T> {
+    if (this.#isOver) throw new ClosedError('manager')
     const running = this.track(work())
     try {
       return await this.wait(running, what, signal)
@@ -71,7 +73,7 @@ export class Transfers {
     return within(work, what, { signal, deadlineMs: this.#deadlineMs })
   }
 
-  /** Work that nobody waits for, except `idle`. */
+  /** Work that nobody waits for, except `end`. */
   track<T>(work: Promise<T>): Promise<T> {
     const tracked = work.finally(() => this.#running.delete(tracked))
     this.#running.add(tracked)
@@ -79,9 +81,10 @@ export class Transfers {
     return tracked
   }
 
-  /** Resolves when nothing runs. */
-  async idle(): Promise<void> {
+  /** Resolves when nothing runs; then nothing can be begun any more. */
+  async end(): Promise<void> {
     while (this.#running.size > 0) await Promise.allSettled(this.#running)
+    this.#isOver = true
   }
 
   /** Nobody will wait for what runs now. */

@@ -181,7 +181,8 @@ test('blocks whose handle is released while they are read are not handed out unt
   expect(manager.host.allocateUpTo(2).count).toBe(0)
   hold.release()
   expect(Buffer.from(await reading)).toEqual(Buffer.from(bytes))
-  expect(manager.host.allocateUpTo(2).count).toBe(2)
+  using free = manager.host.allocateUpTo(2)
+  expect(free.count).toBe(2)
 })
 
 test('an abort and a deadline end a wait for blocks', async () => {
