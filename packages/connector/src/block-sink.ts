@@ -1,10 +1,11 @@
 import type { BlockHashes, BlockScatter } from '@kvbm/core'
 import type { Manager } from '@kvbm/manager'
 import type { KvBlockSink, LendHandOver } from './engine-driver.js'
+import type { ScratchPool } from './scratch-pool.js'
 
 export interface BlockSinkOptions {
   readonly manager: Manager
-  readonly lend: LendHandOver
+  readonly scratch: ScratchPool
   /** Names of the blocks `[fromBlock, toBlock)`. */
   readonly hashes: BlockHashes
   /** 1 for every one of them that is in no tier. */
@@ -24,7 +25,7 @@ export class BlockSink implements KvBlockSink {
   readonly #options: BlockSinkOptions
 
   constructor(options: BlockSinkOptions) {
-    this.lend = options.lend
+    this.lend = options.scratch.lend
     this.wanted = options.wanted
     this.#options = options
   }

@@ -1,9 +1,10 @@
 import type { BlockGather, Storage } from '@kvbm/core'
 import type { KvBlockSource, LendHandOver } from './engine-driver.js'
+import type { ScratchPool } from './scratch-pool.js'
 
 export interface BlockSourceOptions {
   readonly gather: BlockGather
-  readonly lend: LendHandOver
+  readonly scratch: ScratchPool
   /** The first so many blocks only. */
   readonly count: number
   /** How many of the sound blocks may be used; in exact mode not every number of them can. */
@@ -18,14 +19,19 @@ export class BlockSource implements KvBlockSource {
   readonly #options: BlockSourceOptions
 
   constructor(options: BlockSourceOptions) {
-    this.lend = options.lend
+    this.lend = options.scratch.lend
     this.count = options.count
     this.blockBytes = options.gather.blockBytes
     this.#options = options
   }
 
   async gather(pieces: Float64Array, into: Storage): Promise<number> {
-    const sound = await this.#options.gather.gather(pieces, into)
-    return this.#options.usable(Math.min(sound, this.count))
+    const { gather, scratch, usable } = this.#options
+    try {
+      return usable(Math.min(await gather.gather(pieces, into), this.count))
+    } catch (error) {
+      scratch.discard(into)
+      throw error
+    }
   }
 }

@@ -2,14 +2,15 @@ import { type BlockHashes, TIER_NAMES } from '@kvbm/core'
 import type { Manager } from '@kvbm/manager'
 import { BlockSink } from './block-sink.js'
 import type { CaptureSkip } from './capture-scheduler.js'
-import type { CaptureOutcome, KvEngineDriver, LendHandOver } from './engine-driver.js'
+import type { CaptureOutcome, KvEngineDriver } from './engine-driver.js'
 import type { ModelStore } from './model-store.js'
+import type { ScratchPool } from './scratch-pool.js'
 
 export interface CaptureParts<Slot> {
   readonly driver: KvEngineDriver<Slot>
   readonly store: ModelStore
   readonly manager: Manager
-  readonly lend: LendHandOver
+  readonly scratch: ScratchPool
   readonly slot: Slot
   readonly tokens: Uint32Array
   /** Names of the blocks up to `toBlock`. */
@@ -21,7 +22,7 @@ export interface CaptureParts<Slot> {
 
 /** Copies the blocks that are in no tier out of the engine. Rejects as the driver does. */
 export async function captureBlocks<Slot>(parts: CaptureParts<Slot>): Promise<CaptureOutcome | CaptureSkip> {
-  const { driver, store, manager, lend, slot, tokens, hashes, signal } = parts
+  const { driver, store, manager, scratch, slot, tokens, hashes, signal } = parts
   const present = presentIn(manager, hashes)
   const fromBlock = present.indexOf(0)
   const toBlock = present.lastIndexOf(0, parts.toBlock - 1) + 1
@@ -30,7 +31,7 @@ export async function captureBlocks<Slot>(parts: CaptureParts<Slot>): Promise<Ca
   manager.firstTier.touch(hashes)
   const wanted = present.slice(fromBlock, toBlock).map((one) => 1 - one)
   await store.growing(wanted.reduce((sum, one) => sum + one, 0))
-  const sink = new BlockSink({ manager, lend, hashes: hashes.subarray(fromBlock, toBlock), wanted })
+  const sink = new BlockSink({ manager, scratch, hashes: hashes.subarray(fromBlock, toBlock), wanted })
   return driver.capture({ slot, tokens, fromBlock, toBlock, sink, signal })
 }
 

@@ -12,7 +12,6 @@ export type CaptureSkip =
   | 'no-cache'
   | 'context-shift'
   | 'declined'
-  | 'not-exact'
   | 'failed'
   | 'closed'
 

@@ -3,10 +3,11 @@ import type { Manager, SaltOptions } from '@kvbm/manager'
 import type { CaptureScheduler } from './capture-scheduler.js'
 import type { Clock } from './clock.js'
 import type { ConnectorCounters } from './counters.js'
-import type { KvEngineDriver, LendHandOver } from './engine-driver.js'
+import type { KvEngineDriver } from './engine-driver.js'
 import type { ExactRule } from './exact-prefix.js'
 import type { LoadPolicy } from './load-policy.js'
 import type { ModelStore } from './model-store.js'
+import type { ScratchPool } from './scratch-pool.js'
 
 /** What tells prompts apart beside their tokens. */
 export interface PromptSalt {
@@ -21,7 +22,7 @@ export interface ConnectorParts<Slot> {
   readonly policy: LoadPolicy
   readonly scheduler: CaptureScheduler
   readonly counters: ConnectorCounters
-  readonly lend: LendHandOver
+  readonly scratch: ScratchPool
   /** Those that were opened and not finished. */
   readonly sessions: Set<{ abandon(): Promise<void> }>
   readonly clock: Clock

@@ -5,10 +5,11 @@ import { CaptureScheduler } from './capture-scheduler.js'
 import type { Clock } from './clock.js'
 import type { ConnectorParts, PromptSalt } from './connector-parts.js'
 import type { ConnectorCounters } from './counters.js'
-import type { KvEngineDriver, KvSupport, LendHandOver } from './engine-driver.js'
+import type { KvEngineDriver, KvSupport } from './engine-driver.js'
 import { explainHit, type KvExplanation, usableTokens } from './explain.js'
 import { LoadPolicy } from './load-policy.js'
 import type { ModelStatus, ModelStore } from './model-store.js'
+import type { ScratchPool } from './scratch-pool.js'
 import { KvSession } from './session.js'
 import type { SessionOptions } from './session-types.js'
 import { NO_TOKENS, type TierTokens, tierTokens } from './tier-tokens.js'
@@ -56,7 +57,7 @@ export interface KvConnectorOptions<Slot> extends ConnectOptions {
   readonly driver: KvEngineDriver<Slot>
   readonly store: ModelStore
   readonly counters: ConnectorCounters
-  readonly lend: LendHandOver
+  readonly scratch: ScratchPool
   readonly clock: Clock
   readonly logger: Logger
   readonly maxStallMs: number
@@ -74,7 +75,7 @@ export class KvConnector<Slot> {
 
   /** Made by `KvCache.connect`. */
   constructor(options: KvConnectorOptions<Slot>) {
-    const { driver, store, clock, maxStallMs, capturesMax, counters, lend, logger, generated = true } = options
+    const { driver, store, clock, maxStallMs, capturesMax, counters, scratch, logger, generated = true } = options
     const { minTailForExact = 0, batchTokens = Number.MAX_SAFE_INTEGER } = driver.capabilities
     const { pageSize } = driver.geometry
     this.#detokenize = options.detokenize
@@ -83,7 +84,7 @@ export class KvConnector<Slot> {
       store,
       clock,
       counters,
-      lend,
+      scratch,
       sessions: new Set(),
       logger,
       generated,

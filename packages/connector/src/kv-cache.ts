@@ -68,7 +68,7 @@ export class KvCache {
       driver,
       store: this.#storeOf(driver),
       counters: this.#counters,
-      lend: this.#scratch.lend,
+      scratch: this.#scratch,
       clock,
       logger,
       maxStallMs,

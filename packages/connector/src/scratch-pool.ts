@@ -40,6 +40,7 @@ export class ScratchPool {
   readonly #idleFiles: ScratchFile[] = []
   readonly #idleMemory: Storage[] = []
   readonly #waiting: Waiter[] = []
+  readonly #discarded = new WeakSet<Storage>()
   #lent = 0
   #lentBytes = 0
   #closed = false
@@ -54,6 +55,14 @@ export class ScratchPool {
 
   status(): ScratchStatus {
     return { lent: this.#lent, lentBytes: this.#lentBytes, waiting: this.#waiting.length, idleBytes: this.#idleBytes }
+  }
+
+  /**
+   * This storage is not lent again: a copy that was given up on may still write to it. Its memory is freed when that copy ends. Done by
+   * itself when its user fails.
+   */
+  discard(storage: Storage): void {
+    this.#discarded.add(storage)
   }
 
   /** Frees what is idle; what is lent is freed when it comes back. */
@@ -86,19 +95,26 @@ export class ScratchPool {
 
   async #lendFile<T>(sizeBytes: number, use: (handOver: HandOver) => Promise<T>): Promise<T> {
     const storage = await this.#fileOf(sizeBytes)
-    try {
-      return await use({ storage, path: storage.path })
-    } finally {
-      await this.#keep(storage, this.#idleFiles)
-    }
+    return this.#use({ storage, path: storage.path }, use, () => this.#keep(storage, this.#idleFiles))
   }
 
   async #lendMemory<T>(sizeBytes: number, use: (handOver: HandOver) => Promise<T>): Promise<T> {
     const storage = await this.#memoryOf(sizeBytes)
+    return this.#use({ storage, path: undefined }, use, () => this.#keep(storage, this.#idleMemory))
+  }
+
+  async #use<T>(
+    handOver: HandOver,
+    use: (handOver: HandOver) => Promise<T>,
+    giveBack: () => Promise<void>,
+  ): Promise<T> {
     try {
-      return await use({ storage, path: undefined })
+      return await use(handOver)
+    } catch (error) {
+      this.discard(handOver.storage)
+      throw error
     } finally {
-      await this.#keep(storage, this.#idleMemory)
+      await giveBack()
     }
   }
 
@@ -123,7 +139,8 @@ export class ScratchPool {
   }
 
   async #keep<T extends Storage>(area: T, idle: T[]): Promise<void> {
-    if (this.#closed || this.#idleBytes + area.sizeBytes > this.#idleBytesMax) await area.close()
+    const useless = this.#closed || this.#discarded.has(area)
+    if (useless || this.#idleBytes + area.sizeBytes > this.#idleBytesMax) await area.close()
     else idle.push(area)
   }
 

@@ -108,12 +108,12 @@ export class SessionCaptures<Slot> {
 
   async #copy({ tokens, toBlock, slot }: Extent<Slot>, signal: AbortSignal): Promise<CaptureOutcome | CaptureSkip> {
     const { tenant, exact } = this.#options
-    const { driver, store, lend, ready, saltOptions } = this.#options.parts
+    const { driver, store, scratch, ready, saltOptions } = this.#options.parts
     if (toBlock === 0) return 'nothing-new'
     const manager = await ready()
     if (manager === undefined) return 'no-cache'
     const hashes = manager.hash(tokens, saltOptions({ tenant, exact })).subarray(0, toBlock)
-    const outcome = await captureBlocks({ driver, store, manager, lend, slot, tokens, hashes, toBlock, signal })
+    const outcome = await captureBlocks({ driver, store, manager, scratch, slot, tokens, hashes, toBlock, signal })
     if (outcome === 'nothing-new') this.#known(toBlock)
     return outcome
   }

@@ -201,12 +201,12 @@ export class KvSession<Slot> {
   }
 
   async #restore(slot: Slot, lease: Lease, byTier: TierTokens, signal: AbortSignal, started: number): Promise<Loaded> {
-    const { driver, pageSize, store, lend, policy, counters, clock } = this.#parts
+    const { driver, pageSize, store, scratch, policy, counters, clock } = this.#parts
     const manager = store.manager
     if (manager === undefined) return this.#nothingLoaded(0)
     const count = totalTokens(byTier) / pageSize
     const usable = (sound: number): number => this.#usable(sound * pageSize) / pageSize
-    const blocks = new BlockSource({ gather: manager.gather(lease, { signal }), lend, count, usable })
+    const blocks = new BlockSource({ gather: manager.gather(lease, { signal }), scratch, count, usable })
     const tokens = await driver.restore({ slot, tokens: this.#tokens.slice(0, count * pageSize), blocks, signal })
     const ms = clock.now() - started
     if (tokens === 0) return this.#failed(undefined, undefined, started)

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, statSync, symlinkSync } from 'no
 import { KvbmError } from '@kvbm/core'
 import { Registry } from 'prom-client'
 import { describe, expect, test } from 'vitest'
-import { type KvCache, openKvCache } from '../src/index.js'
+import { type KvCache, openKvCache, systemClock } from '../src/index.js'
 import { MemoryDriver, MemoryEngine } from '../src/testing/index.js'
 import { ask, openWorld, prompt, RecordingLogger, TemporaryDirectory } from './world.js'
 
@@ -133,7 +133,7 @@ describe('the directory', () => {
 
   test('two caches on one directory with different models both have their disk', async () => {
     using directory = new TemporaryDirectory()
-    const cache = { dir: directory.path, disk: '256MiB' }
+    const cache = { dir: directory.path, disk: '256MiB', clock: systemClock }
     await using first = await openWorld({ cache })
     await using second = await openWorld({ cache, engine: { seed: 2 } })
     await Promise.all([ask(first, prompt(100)), ask(second, prompt(100))])

@@ -107,3 +107,20 @@ test('what is idle is bounded', async () => {
   await world.pool.lend({ sizeBytes: 500, file: false }, async () => {})
   expect(world.pool.status().idleBytes).toBeGreaterThanOrEqual(500)
 })
+
+test('what a failed copy may still write to is not lent again', async () => {
+  await using world = makePool()
+  const region = (fail: boolean) =>
+    world.pool.lend({ sizeBytes: 1000, file: false }, async ({ storage }) => {
+      if (fail) world.pool.discard(storage)
+      return storage.regionId
+    })
+  const first = await region(false)
+  expect(await region(true)).toBe(first)
+  const second = await region(false)
+  expect(second).not.toBe(first)
+  await expect(
+    world.pool.lend({ sizeBytes: 1000, file: false }, () => Promise.reject(new Error('no'))),
+  ).rejects.toThrow()
+  expect(await region(false)).not.toBe(second)
+})

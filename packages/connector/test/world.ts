@@ -13,6 +13,7 @@ import {
   type SessionReport,
 } from '../src/index.js'
 import {
+  ManualClock,
   MemoryDriver,
   type MemoryDriverOptions,
   MemoryEngine,
@@ -81,10 +82,18 @@ export class World implements AsyncDisposable {
   }
 }
 
+/** Time passes only by what the engine does: evaluating is so slow that loading always pays. */
+export function engineTime(
+  cost = { evaluate: 1, save: 0.01, load: 0.001 },
+): Pick<MemoryEngineOptions, 'working'> & { clock: ManualClock } {
+  const clock = new ManualClock()
+  return { clock, working: (kind, tokens) => clock.advance(cost[kind] * tokens) }
+}
+
 export async function openWorld({ engine, driver, cache }: WorldOptions = {}): Promise<World> {
-  const clock = cache?.clock ?? engine?.clock
-  const timed = clock === undefined ? {} : { clock }
-  const kv = await openKvCache({ host: '8MiB', ...timed, ...cache })
+  const { clock, working } = engineTime()
+  const kv = await openKvCache({ host: '8MiB', clock, ...cache })
+  const timed = cache?.clock === undefined ? { clock, working } : { clock: cache.clock }
   const memory = new MemoryEngine({ ...timed, ...engine })
   return new World(kv, memory, new MemoryDriver(memory, { through: 'file', ...driver }))
 }

@@ -20,7 +20,7 @@ export interface MemoryEngineOptions {
   readonly batchTokens?: number
   readonly clock?: Clock
   /** Called while the engine works, for example to let the time of a `ManualClock` pass. */
-  readonly working?: (kind: 'evaluate' | 'save' | 'load', tokens: number) => void
+  readonly working?: ((kind: 'evaluate' | 'save' | 'load', tokens: number) => void) | undefined
 }
 
 /** What can be made to go wrong, at any time. */
