@@ -1,6 +1,5 @@
-import { PoolExhaustedError } from '@kvbm/core'
 import { expect, test } from 'vitest'
-import { BLOCK_BYTES, compute, content, openManager, prompt, temporaryDirectory } from './world.js'
+import { BLOCK_BYTES, compute, openManager, temporaryDirectory } from './world.js'
 
 test('what was written under its names is matched and read back, byte for byte', async () => {
   await using manager = await openManager({ host: 16 })
@@ -10,27 +9,6 @@ test('what was written under its names is matched and read back, byte for byte',
   expect(lease.count).toBe(5)
   expect(lease.byTier).toEqual({ device: 0, host: 5, disk: 0 })
   expect(await manager.read(lease.runs[0]!.blocks)).toEqual(bytes)
-})
-
-test('a view is the memory itself', async () => {
-  await using manager = await openManager({ host: 4 })
-  const { kept, bytes } = await compute(manager, 2)
-  const view = manager.view(kept, 1)
-  expect(view).toBeInstanceOf(Uint8Array)
-  expect(view).toEqual(bytes.subarray(BLOCK_BYTES))
-  kept.release()
-})
-
-test('another tenant, adapter or model never matches the same tokens', async () => {
-  await using manager = await openManager({ host: 8 })
-  const { hashes, kept } = await compute(manager, 2)
-  const tokens = prompt(2, 1)
-  expect(manager.hash(tokens).hex(0)).toBe(hashes.hex(0))
-  for (const salt of [{ tenant: 'acme' }, { loras: ['style'] }]) {
-    using lease = manager.match(manager.hash(tokens, salt))
-    expect(lease.count).toBe(0)
-  }
-  kept.release()
 })
 
 test('registered blocks are copied down the tiers by themselves', async () => {
@@ -125,21 +103,6 @@ test('from disk to device without room in the host tier the blocks pass through 
   )
 })
 
-test('a full target gives the shorter prefix (case 83)', async () => {
-  await using manager = await openManager({ device: 4, host: 8 })
-  const first = await compute(manager, 4, 1)
-  first.kept.release()
-  await manager.settled()
-  const second = await compute(manager, 2, 2)
-  using lease = manager.match(first.hashes)
-  using resident = await manager.onboard(lease)
-  expect(resident.count).toBeGreaterThanOrEqual(2)
-  expect(resident.count).toBeLessThan(5)
-  const third = manager.device.available
-  expect(() => manager.device.allocate(third + 1)).toThrow(PoolExhaustedError)
-  second.kept.release()
-})
-
 test('no free place below is a counted drop, and a later try succeeds (case 80)', async () => {
   const offloadFilter = { shouldOffload: () => false }
   await using manager = await openManager({
@@ -153,23 +116,6 @@ test('no free place below is a counted drop, and a later try succeeds (case 80)'
   kept.release()
 })
 
-test('two callers that want the same block share one copy', async () => {
-  await using manager = await openManager({ device: 4, host: 8 })
-  const first = await compute(manager, 4, 1)
-  first.kept.release()
-  await manager.settled()
-  const other = await compute(manager, 4, 2)
-  other.kept.release()
-  await manager.settled()
-  using lease = manager.match(first.hashes)
-  expect(lease.byTier.host).toBe(4)
-  const [a, b] = await Promise.all([manager.onboard(lease), manager.onboard(lease)])
-  expect([a.count, b.count]).toEqual([4, 4])
-  expect(manager.status().edges['host-device']?.blocks).toBe(4)
-  a.release()
-  b.release()
-})
-
 test('a disk-only manager writes, names and reads through staging', async () => {
   using dir = temporaryDirectory()
   await using manager = await openManager({
@@ -181,39 +127,4 @@ test('a disk-only manager writes, names and reads through staging', async () => 
   kept.release()
   using lease = manager.match(hashes)
   expect(lease.byTier.disk).toBe(5)
-})
-
-test('every layout holds the same bytes, in every tier that takes it (case 90)', async () => {
-  using dir = temporaryDirectory()
-  const separate = { kind: 'layer-separate', outerContiguous: true } as const
-  const blockwise = { kind: 'layer-separate', outerContiguous: false } as const
-  for (const [index, [deviceType, hostType]] of [
-    ['fully-contiguous', 'paged'],
-    [separate, blockwise],
-    [blockwise, 'fully-contiguous'],
-    ['paged', separate],
-  ].entries()) {
-    const path = `${dir.path}/${index}`
-    await using manager = await openManager({
-      more: {
-        deviceLayout: { numBlocks: 4, layoutType: deviceType },
-        hostLayout: { numBlocks: 4, layoutType: hostType },
-        diskLayout: { numBlocks: 16, allocator: { kind: 'disk', path } },
-      },
-    })
-    const first = await compute(manager, 4, 1)
-    first.kept.release()
-    await manager.settled()
-    const other = await compute(manager, 4, 2)
-    other.kept.release()
-    await manager.settled()
-    using lease = manager.match(first.hashes)
-    expect(lease.byTier.disk).toBe(4)
-    using resident = await manager.onboard(lease)
-    expect(Buffer.concat(await Promise.all(resident.runs.map((run) => manager.read(run.blocks))))).toEqual(
-      Buffer.from(first.bytes),
-    )
-    using below = manager.disk.match(first.hashes)
-    expect(await manager.read(below)).toEqual(content(4, 1))
-  }
 })
