@@ -71,6 +71,8 @@ function tail(text) {
 }
 
 function giveUp(reason, details) {
+  // One of older sources would be loaded, and refused or wrong.
+  rmSync(binary, { force: true })
   console.warn(`The native core was not built. ${reason}\n${COST}\n${details}`)
   if (process.env.KVBM_NATIVE === 'required') process.exitCode = 1
 }
