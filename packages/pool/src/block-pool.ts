@@ -14,7 +14,7 @@ import { BlockStore, type DuplicatePolicy } from './block-store.js'
 import { hold, type ImmutableBlocks, MutableBlocks } from './blocks.js'
 import { checkCompatible, checkIds, checkNameable, checkRestorable } from './checks.js'
 import type { Grip, Holdings } from './grip.js'
-import { checkStore } from './invariants.js'
+import { checkCustody } from './invariants.js'
 import { LeakAlarm, type LeakMode } from './leak-alarm.js'
 import { Notifier, type PoolObserver } from './notifier.js'
 import { PoolCounters } from './pool-counters.js'
@@ -101,23 +101,23 @@ export class BlockPool implements PoolFacts {
   }
 
   get free(): number {
-    return this.#store.freeList.size
+    return this.#store.custody.freeList.size
   }
 
   get inactive(): number {
-    return this.#store.inactiveList.size
+    return this.#store.custody.inactiveList.size
   }
 
   get held(): number {
-    return this.#store.held
+    return this.#store.custody.held
   }
 
   get quarantined(): number {
-    return this.#store.quarantined
+    return this.#store.custody.quarantined
   }
 
   get available(): number {
-    return this.#store.available
+    return this.#store.custody.available
   }
 
   /** Callers of `acquire` that wait now. */
@@ -200,7 +200,7 @@ export class BlockPool implements PoolFacts {
         `reset: ${this.held} of ${this.total} blocks are held. Release them, or name the blocks to forget: resetBlocks(hashes).`,
       )
     }
-    this.#store.reset([...this.#store.inactiveList])
+    this.#store.reset([...this.#store.custody.inactiveList])
   }
 
   /** Forgets those of these blocks that are cached and held by nobody. Does not stop at a miss. */
@@ -216,7 +216,7 @@ export class BlockPool implements PoolFacts {
    */
   restore(blocks: RestoredBlocks): void {
     this.#assertOpen()
-    checkRestorable(this.#store, blocks)
+    checkRestorable(this.#store.custody, blocks)
     const twice = this.#store.restore(blocks, { algorithm: this.hashAlgorithm, pageSize: this.pageSize })
     if (twice !== undefined) throw invalidArgument(`hashes[${twice}]`, 'every hash once', 'a hash of an earlier row')
   }
@@ -227,7 +227,7 @@ export class BlockPool implements PoolFacts {
    */
   discard(ids: Uint32Array, { reason, quarantine = false }: DiscardOptions): void {
     this.#assertOpen()
-    checkIds(this.#store.table, ids)
+    checkIds(this.#store.custody.table, ids)
     this.#store.discard(ids, reason, quarantine)
     this.#waiters.rejectWhere((count) => (count > this.#usable ? this.#exhausted(count) : undefined))
   }
@@ -235,7 +235,7 @@ export class BlockPool implements PoolFacts {
   /** Ends the quarantine of blocks, also of those that would go there at their last release. Others are left as they are. */
   unquarantine(ids: Uint32Array): void {
     this.#assertOpen()
-    checkIds(this.#store.table, ids)
+    checkIds(this.#store.custody.table, ids)
     this.#store.unquarantine(ids)
   }
 
@@ -249,7 +249,7 @@ export class BlockPool implements PoolFacts {
 
   /** Walks every index, list and count, and compares it with the table. Throws at the first difference. For tests; slow. */
   checkInvariants(): void {
-    checkStore(this.#store)
+    checkCustody(this.#store.custody)
   }
 
   /**
@@ -265,12 +265,12 @@ export class BlockPool implements PoolFacts {
 
   /** What can be handed out without passing by those who wait. */
   get #unreserved(): number {
-    return this.#waiters.size > 0 ? 0 : this.#store.available
+    return this.#waiters.size > 0 ? 0 : this.#store.custody.available
   }
 
   /** Blocks that could be had if everybody released what they hold. */
   get #usable(): number {
-    return this.total - this.#store.condemned
+    return this.total - this.#store.custody.condemned
   }
 
   #take(count: number): MutableBlocks {
@@ -279,7 +279,7 @@ export class BlockPool implements PoolFacts {
 
   #serve(): void {
     if (this.#waiters.size === 0 || this.#closed) return
-    this.#waiters.serve((count) => (count <= this.#store.available ? this.#take(count) : undefined))
+    this.#waiters.serve((count) => (count <= this.#store.custody.available ? this.#take(count) : undefined))
   }
 
   #waiterFailed(): void {
@@ -318,7 +318,7 @@ export class BlockPool implements PoolFacts {
       },
       checkNames: (ids, hashes) => {
         this.#check(hashes)
-        checkNameable(store.table, ids, hashes)
+        checkNameable(store.custody.table, ids, hashes)
       },
       complete: (ids) => store.complete(ids),
       register: (ids, hashes, policy) => store.register(ids, hashes, policy),

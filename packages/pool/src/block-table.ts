@@ -60,9 +60,15 @@ export class BlockTable {
     this.positions[id] = position
   }
 
-  /** The four words of a block's name. A view. */
-  hashOf(id: number): Uint32Array {
-    return this.hashes.subarray(id * WORDS_PER_HASH, (id + 1) * WORDS_PER_HASH)
+  /** Writes the four words of a block's name to `into`, from `at` on. No view of them: that would be an object per block. */
+  readHash(id: number, into: Uint32Array, at: number): void {
+    const from = id * WORDS_PER_HASH
+    for (let word = 0; word < WORDS_PER_HASH; word++) into[at + word] = this.hashes[from + word]!
+  }
+
+  /** Gives one block the name of another. */
+  copyHash(from: number, to: number): void {
+    this.readHash(from, this.hashes, to * WORDS_PER_HASH)
   }
 
   /** Whether `parent` is what `child` names as its parent. Positions must fit too, so that no chain can be a circle. */

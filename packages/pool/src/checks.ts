@@ -1,6 +1,6 @@
 import { type BlockHashes, type HashAlgorithm, invalidArgument, WORDS_PER_HASH } from '@kvbm/core'
-import type { BlockStore } from './block-store.js'
 import { type BlockTable, COMPLETE, FREE, MUTABLE } from './block-table.js'
+import type { Custody } from './custody.js'
 import type { RestoredBlocks } from './restore.js'
 
 /** Hashes of another algorithm or page size name other blocks, even if their words were equal. */
@@ -33,12 +33,12 @@ export function checkIds(table: BlockTable, ids: Uint32Array): void {
   }
 }
 
-export function checkRestorable(store: BlockStore, { ids, hashes, parents, positions }: RestoredBlocks): void {
-  if (store.held + store.inactiveList.size > 0) {
+export function checkRestorable(custody: Custody, { ids, hashes, parents, positions }: RestoredBlocks): void {
+  if (custody.held + custody.inactiveList.size > 0) {
     throw invalidArgument(
       'pool',
       'an empty pool to restore into',
-      `${store.held + store.inactiveList.size} blocks in use`,
+      `${custody.held + custody.inactiveList.size} blocks in use`,
     )
   }
   for (const [name, words] of Object.entries({ hashes, parents })) {
@@ -46,8 +46,8 @@ export function checkRestorable(store: BlockStore, { ids, hashes, parents, posit
       throw invalidArgument(`${name}.length`, `4 × ${ids.length}`, words.length)
   }
   if (positions.length !== ids.length) throw invalidArgument('positions.length', String(ids.length), positions.length)
-  checkIds(store.table, ids)
-  checkFreeAndDistinct(store.table, ids)
+  checkIds(custody.table, ids)
+  checkFreeAndDistinct(custody.table, ids)
 }
 
 function checkFreeAndDistinct(table: BlockTable, ids: Uint32Array): void {

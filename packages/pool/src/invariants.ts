@@ -1,15 +1,15 @@
 import { assert, WORDS_PER_HASH } from '@kvbm/core'
 import type { BlockList } from './block-list.js'
-import type { BlockStore } from './block-store.js'
 import { DISCARDED, DUPLICATE, FREE, MUTABLE, NONE, ORPHAN, PRIMARY, QUARANTINED } from './block-table.js'
+import type { Custody } from './custody.js'
 
 /** Compares everything that is derived from the table with the table. */
-export function checkStore(store: BlockStore): void {
-  checkLists(store)
-  checkCounts(store)
-  checkNames(store)
-  checkKeeping(store)
-  checkOrder(store)
+export function checkCustody(custody: Custody): void {
+  checkLists(custody)
+  checkCounts(custody)
+  checkNames(custody)
+  checkKeeping(custody)
+  checkOrder(custody)
 }
 
 function membersOf(list: BlockList, count: number): Uint8Array {
@@ -25,7 +25,7 @@ function membersOf(list: BlockList, count: number): Uint8Array {
 }
 
 /** Free and inactive blocks are in their lists, and nothing else is. */
-function checkLists({ table, freeList, inactiveList }: BlockStore): void {
+function checkLists({ table, freeList, inactiveList }: Custody): void {
   const free = membersOf(freeList, table.count)
   const inactive = membersOf(inactiveList, table.count)
   for (let id = 0; id < table.count; id++) {
@@ -45,20 +45,20 @@ function checkLists({ table, freeList, inactiveList }: BlockStore): void {
 }
 
 /** free + inactive + held + quarantined = total. */
-function checkCounts(store: BlockStore): void {
-  const { table, freeList, inactiveList } = store
+function checkCounts(custody: Custody): void {
+  const { table, freeList, inactiveList } = custody
   const held = table.refs.reduce((sum, refs) => sum + (refs > 0 ? 1 : 0), 0)
   const quarantined = table.state.reduce((sum, state) => sum + (state === QUARANTINED ? 1 : 0), 0)
-  assert(held === store.held, `${store.held} blocks count as held, ${held} are`)
-  assert(quarantined === store.quarantined, `${store.quarantined} blocks count as quarantined, ${quarantined} are`)
+  assert(held === custody.held, `${custody.held} blocks count as held, ${held} are`)
+  assert(quarantined === custody.quarantined, `${custody.quarantined} blocks count as quarantined, ${quarantined} are`)
   const condemned = table.condemned.reduce((sum, flag) => sum + flag, 0)
-  assert(condemned === store.condemned, `${store.condemned} blocks count as condemned, ${condemned} are`)
+  assert(condemned === custody.condemned, `${custody.condemned} blocks count as condemned, ${condemned} are`)
   const sum = freeList.size + inactiveList.size + held + quarantined
   assert(sum === table.count, `${sum} of ${table.count} blocks are accounted for`)
 }
 
 /** Every primary is found by its hash, and the index has nothing else. */
-function checkNames({ table, index }: BlockStore): void {
+function checkNames({ table, index }: Custody): void {
   let primaries = 0
   for (let id = 0; id < table.count; id++) {
     if (table.state[id] !== PRIMARY) continue
@@ -69,23 +69,23 @@ function checkNames({ table, index }: BlockStore): void {
 }
 
 /** Held primaries hold their parent, duplicates their primary; references are at least as many as what is kept. */
-function checkKeeping(store: BlockStore): void {
-  const { table } = store
+function checkKeeping(custody: Custody): void {
+  const { table } = custody
   const keepers = new Uint32Array(table.count)
   let orphans = 0
   for (let id = 0; id < table.count; id++) {
     const kept = table.keeps[id]!
     if (kept >= 0) keepers[kept]!++
     if (kept === ORPHAN) orphans++
-    assert(keepsWhatItMust(store, id), `block ${id}: state ${table.state[id]} keeps ${kept}`)
+    assert(keepsWhatItMust(custody, id), `block ${id}: state ${table.state[id]} keeps ${kept}`)
   }
-  assert(orphans === store.orphans, `${store.orphans} orphans are indexed, ${orphans} exist`)
+  assert(orphans === custody.orphans, `${custody.orphans} orphans are indexed, ${orphans} exist`)
   for (const [id, count] of keepers.entries()) {
     assert(count <= table.refs[id]!, `block ${id}: ${count} keepers, ${table.refs[id]} refs`)
   }
 }
 
-function keepsWhatItMust({ table, index }: BlockStore, id: number): boolean {
+function keepsWhatItMust({ table, index }: Custody, id: number): boolean {
   const kept = table.keeps[id]!
   const state = table.state[id]!
   if (state === DUPLICATE) return kept === NONE || index.find(table.hashes, id * WORDS_PER_HASH) === kept
@@ -97,7 +97,7 @@ function keepsWhatItMust({ table, index }: BlockStore, id: number): boolean {
 }
 
 /** No inactive block is older than a child of it: eviction meets the child first. */
-function checkOrder({ table, index, inactiveList }: BlockStore): void {
+function checkOrder({ table, index, inactiveList }: Custody): void {
   const passed = new Uint8Array(table.count)
   for (const id of inactiveList) {
     passed[id] = 1

@@ -71,6 +71,6 @@ function chain(table: BlockTable, ids: Uint32Array, kind: { algorithm: HashAlgor
   const backing = new Uint32Array((ids.length + 1) * WORDS_PER_HASH)
   const first = ids[0]!
   backing.set(table.parents.subarray(first * WORDS_PER_HASH, (first + 1) * WORDS_PER_HASH))
-  for (const [index, id] of ids.entries()) backing.set(table.hashOf(id), (index + 1) * WORDS_PER_HASH)
+  for (const [index, id] of ids.entries()) table.readHash(id, backing, (index + 1) * WORDS_PER_HASH)
   return new BlockHashes({ ...kind, backing, start: table.positions[first]! })
 }

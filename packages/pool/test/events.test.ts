@@ -36,6 +36,18 @@ describe('events', () => {
     ])
   })
 
+  test('removed is told when the name goes, whether a handle went before or goes after (case 58)', () => {
+    using here = world(2)
+    here.put(counted(1)).release()
+    expect(here.log).toEqual(['+1'])
+    const kept = here.put(chain([8]))
+    here.pool.discard(kept.ids, { reason: 'discarded' })
+    expect(here.log).toEqual(['+1', '+8', '-8'])
+    kept.release()
+    here.pool.allocate(2).release()
+    expect(here.log).toEqual(['+1', '+8', '-8', '-1'])
+  })
+
   test('a duplicate is not stored again, and splits the run that it interrupts', () => {
     using here = world(8)
     const [first] = [here.put(chain([3], { parent: 2, start: 2 }))]

@@ -1,13 +1,14 @@
 import { expect, test } from 'vitest'
 import { BlockStore } from '../src/block-store.js'
 import { DISCARDED, NONE, QUARANTINED } from '../src/block-table.js'
-import { checkStore } from '../src/invariants.js'
+import type { Custody } from '../src/custody.js'
+import { checkCustody } from '../src/invariants.js'
 import { Notifier } from '../src/notifier.js'
 import { PoolCounters } from '../src/pool-counters.js'
 import { chain, counted } from './world.js'
 
 /** Blocks 0 and 1 are held (a chain), 2 and 3 inactive (a chain), 4 is a held duplicate of 0, 5 being filled, 6 and 7 free. */
-function furnished(): BlockStore {
+function furnished(): Custody {
   const counters = new PoolCounters()
   const notifier = new Notifier({ eventManager: undefined, observer: undefined, tier: undefined, counters })
   const store = new BlockStore({ numBlocks: 8, counters, notifier, onAvailable: () => {} })
@@ -16,10 +17,10 @@ function furnished(): BlockStore {
   // Free again and taken again, so that the ids in the heading hold.
   store.register(store.take(1), counted(1), 'allow')
   store.take(1)
-  return store
+  return store.custody
 }
 
-const damages: Readonly<Record<string, (store: BlockStore) => void>> = {
+const damages: Readonly<Record<string, (custody: Custody) => void>> = {
   'a free block that is held': ({ table }) => (table.refs[6] = 1),
   'a free block that is in quarantine': ({ table }) => (table.state[7] = QUARANTINED),
   'a held block that nobody holds': ({ table }) => (table.refs[5] = 0),
@@ -42,11 +43,11 @@ const damages: Readonly<Record<string, (store: BlockStore) => void>> = {
 }
 
 test('a store that only its own operations changed is sound', () => {
-  expect(() => checkStore(furnished())).not.toThrow()
+  expect(() => checkCustody(furnished())).not.toThrow()
 })
 
 test.each(Object.keys(damages))('checkInvariants notices %s', (what) => {
-  const store = furnished()
-  damages[what]!(store)
-  expect(() => checkStore(store)).toThrow(/^Invariant violated/)
+  const custody = furnished()
+  damages[what]!(custody)
+  expect(() => checkCustody(custody)).toThrow(/^Invariant violated/)
 })

@@ -1,4 +1,4 @@
-import { BlockConsumedError, PoolExhaustedError } from '@kvbm/core'
+import { BlockConsumedError, BlockHashes, PoolExhaustedError } from '@kvbm/core'
 import { describe, expect, test } from 'vitest'
 import { BlockPool, type ImmutableBlocks, type MutableBlocks } from '../src/index.js'
 import { chain, counted, world } from './world.js'
@@ -127,6 +127,17 @@ describe('states', () => {
     expect([...again.ids]).toEqual(ids)
   })
 
+  test('names of 64 bits go the whole way, to where the original has them (case 69)', () => {
+    const name = 14643705804678351452n
+    const [low, high] = [Number(name & 0xffffffffn), Number(name >> 32n)]
+    const backing = Uint32Array.of(1337, 0, 0, 0, low, high, low, high)
+    const hashes = new BlockHashes({ algorithm: 'xxh3', pageSize: 4, backing })
+    using here = world(7, { pageSize: 4, hashAlgorithm: 'xxh3' })
+    here.pool.allocate(1).complete(hashes).register().release()
+    using found = here.pool.match(hashes)
+    expect([found.count, found.hashes.lane(0, 0), here.pool.available]).toEqual([1, name, 6])
+  })
+
   test('a handle is disposed at the end of its block', () => {
     using here = world(1)
     {
@@ -231,6 +242,20 @@ describe('a consumed handle', () => {
     immutable.release()
     immutable.release()
     expect(here.pool.inactive).toBe(2)
+  })
+
+  test('that is released late takes nothing from who found or got its blocks meanwhile (case 117)', () => {
+    using here = world(2)
+    const first = here.put(counted(1))
+    first.release()
+    const found = here.pool.match(counted(1))
+    first.release()
+    expect([here.pool.held, here.pool.inactive]).toEqual([1, 0])
+    found.release()
+    const others = here.pool.allocate(2)
+    found.release()
+    first[Symbol.dispose]()
+    expect([here.pool.held, others.ids.length]).toEqual([2, 2])
   })
 
   test('still says how many blocks it had and of which pool', () => {
