@@ -17,6 +17,7 @@ export function newControlToken(): string {
   return randomBytes(24).toString('base64url')
 }
 
+/** Whether a host name or address can only be reached from this machine. */
 export function isLoopback(host: string): boolean {
   return host === '::1' || LOOPBACK_NAMES.includes(host) || /^127(\.\d{1,3}){3}$/.test(host)
 }

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { serve } from '@hono/node-server'
 import { isLoopback } from './access.js'
 
+/** Where to listen. */
 export interface ListenOptions {
   /** Default 0: a free port. */
   readonly port?: number | undefined
@@ -11,6 +12,7 @@ export interface ListenOptions {
   readonly host?: string | undefined
 }
 
+/** An open server, and where it is. */
 export interface Listening {
   readonly url: string
   readonly port: number

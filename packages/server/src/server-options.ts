@@ -9,6 +9,7 @@ import {
 } from '@kvbm/core'
 import { newControlToken } from './access.js'
 
+/** What is served, to whom, and within which bounds. */
 export interface KvServerOptions {
   /** The models to serve; the first answers requests that name none. */
   readonly models: readonly ServedModel[]
