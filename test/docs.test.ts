@@ -6,6 +6,7 @@ import { METRICS } from '../packages/manager/src/metrics.js'
 import { DEFAULT_SETTINGS } from '../packages/manager/src/settings.js'
 import { anchorsOf, referencesOf, tableRows } from './support/markdown.js'
 import { filesBelow, readHouse } from './support/read-house.js'
+import { readmeBlocks } from './support/readme-blocks.js'
 
 const root = resolve(import.meta.dirname, '..')
 const read = (path: string): string => readFileSync(join(root, path), 'utf8')
@@ -108,6 +109,14 @@ describe('every published package', () => {
     expect(manifest).toMatchObject({ license: 'Apache-2.0', description: expect.stringMatching(/\w{3}/) })
     expect(read(join(folder, 'README.md'))).toMatch(new RegExp(`^# ${manifest.name}$`, 'm'))
   })
+
+  test.each(published.filter(({ manifest }) => manifest.exports !== undefined).map(({ folder }) => folder))(
+    '%s shows in its README how it is used, by a block that runs or says why not',
+    (folder) => {
+      const blocks = readmeBlocks(join(root, folder, 'README.md'))
+      expect(blocks.filter(({ language }) => /^(js|ts)$/.test(language))).not.toEqual([])
+    },
+  )
 
   test('is under the licence that lies at the root, whose text packing adds', () => {
     expect(read('LICENSE')).toMatch(/Apache License\s+Version 2\.0/)
