@@ -18,7 +18,7 @@ function hasherFor({ algorithm = 'sha256', ...options }: HashTokensOptions): Blo
   if (algorithm !== 'sha256') throw invalidArgument('algorithm', "'sha256' (for xxh3 use loadXxh3)", algorithm)
   const { pageSize, salt = '', binding } = options
   if (typeof salt !== 'string' || binding !== undefined) return sha256Hasher(options)
-  const key = `${pageSize}:${salt}`
+  const key = `${typeof pageSize} ${pageSize}:${salt}`
   return hashers.get(key) ?? remember(key, sha256Hasher(options))
 }
 

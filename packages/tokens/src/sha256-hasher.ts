@@ -1,4 +1,4 @@
-import { positiveInteger } from '@kvbm/core'
+import { invalidArgument, positiveInteger } from '@kvbm/core'
 import { type Binding, loadBinding } from '@kvbm/native'
 import { BlockHasher } from './block-hasher.js'
 import { type Salt, saltBytes } from './salt.js'
@@ -13,6 +13,8 @@ export interface Sha256Options {
   readonly binding?: Binding | undefined
 }
 
+/** The root has 32 bits for it. */
+const PAGE_SIZE_MAX = 2 ** 32 - 1
 const DOMAIN = new TextEncoder().encode('kvbm1')
 
 /** The preimage of a root: "kvbm1" ‖ u32le salt length ‖ salt ‖ u32le page size. */
@@ -28,7 +30,9 @@ function rootPreimage(salt: Uint8Array, pageSize: number): Uint8Array {
 
 /** The default hasher: SHA-256 cut to 128 bits, see docs/hashing.md. One native call names all blocks of a prompt. */
 export function sha256Hasher({ pageSize, salt, binding = loadBinding() }: Sha256Options): BlockHasher {
-  positiveInteger('pageSize', pageSize)
+  if (positiveInteger('pageSize', pageSize) > PAGE_SIZE_MAX) {
+    throw invalidArgument('pageSize', `an integer of 1 to ${PAGE_SIZE_MAX}`, pageSize)
+  }
   return new BlockHasher({
     algorithm: 'sha256',
     pageSize,

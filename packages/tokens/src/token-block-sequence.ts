@@ -88,14 +88,16 @@ export class TokenBlockSequence {
 
   /** Adds one token. Returns the index of the block that it completed, if it did. */
   append(token: number): number | undefined {
+    const before = this.length
     this.#tokens.push(tokenId('token', token))
-    return this.#commit()?.from
+    return this.#commit(before)?.from
   }
 
   /** Adds tokens. Returns the range of blocks that they completed, if any. */
   extend(tokens: TokenInput): TokenRange | undefined {
+    const before = this.length
     this.#tokens.append(tokenArray(tokens))
-    return this.#commit()
+    return this.#commit(before)
   }
 
   /** Keeps the first `length` tokens; a block that is cut becomes the partial one again. Nothing when there are no more. */
@@ -141,16 +143,26 @@ export class TokenBlockSequence {
     return parts
   }
 
-  /** Names every block that has become full, in one call. */
-  #commit(): TokenRange | undefined {
+  /** Names every block that has become full, in one call. A hasher that throws leaves the `before` tokens that were there. */
+  #commit(before: number): TokenRange | undefined {
     const from = this.blockCount
     const to = Math.floor(this.length / this.pageSize)
     if (from === to) return undefined
+    try {
+      this.#name(from, to)
+    } catch (error) {
+      this.#tokens.resize(before)
+      this.#backing.resize((from + 1) * WORDS_PER_HASH)
+      throw error
+    }
+    this.#snapshot = undefined
+    return { from, to }
+  }
+
+  #name(from: number, to: number): void {
     const tokens = this.#tokens.view(from * this.pageSize, to * this.pageSize)
     this.#backing.resize((to + 1) * WORDS_PER_HASH)
     this.#hasher.fill({ tokens, backing: this.#backing.view(from * WORDS_PER_HASH), start: from })
-    this.#snapshot = undefined
-    return { from, to }
   }
 
   #hashes(from: number, to: number): BlockHashes {

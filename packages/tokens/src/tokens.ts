@@ -20,7 +20,7 @@ export function tokenId(name: string, value: number): number {
 /** The same tokens as a typed array: a `Uint32Array` as it is, anything else checked element by element and copied. */
 export function tokenArray(tokens: TokenInput): Uint32Array {
   if (tokens instanceof Uint32Array) return tokens
-  if (!Array.isArray(tokens) && !ArrayBuffer.isView(tokens)) {
+  if (!Array.isArray(tokens) && !(ArrayBuffer.isView(tokens) && 'length' in tokens)) {
     throw invalidArgument('tokens', 'a Uint32Array or an array of numbers', tokens)
   }
   const checked = new Uint32Array(tokens.length)

@@ -67,7 +67,7 @@ export class Xxh3Hasher {
   #seed(salt: Salt | undefined, saltHash: bigint | undefined): bigint {
     if (saltHash === undefined) return salt === undefined ? 0n : this.saltHash(salt)
     if (salt !== undefined) throw invalidArgument('saltHash', 'nothing beside salt', saltHash)
-    if (BigInt.asUintN(64, saltHash) !== saltHash)
+    if (typeof saltHash !== 'bigint' || BigInt.asUintN(64, saltHash) !== saltHash)
       throw invalidArgument('saltHash', 'a bigint from 0 to 2^64 − 1', saltHash)
     return saltHash
   }
@@ -127,8 +127,18 @@ function bytesOf(words: Uint32Array): Uint8Array {
 
 let loading: Promise<Xxh3Hasher> | undefined
 
+/** A failure is not kept: whoever asks again may find memory, or the package, there by then. */
+async function load(): Promise<Xxh3Hasher> {
+  try {
+    return new Xxh3Hasher(await SeededXxh3.create())
+  } catch (error) {
+    loading = undefined
+    throw error
+  }
+}
+
 /** Loads the WebAssembly of XXH3 (package hash-wasm) once per process; hashing is synchronous from then on. */
 export function loadXxh3(): Promise<Xxh3Hasher> {
-  loading ??= SeededXxh3.create().then((xxh3) => new Xxh3Hasher(xxh3))
+  loading ??= load()
   return loading
 }

@@ -1,7 +1,7 @@
 import { BlockHashes } from '@kvbm/core'
 import { createPortableBinding, loadBinding } from '@kvbm/native'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { extendHashes, hashTokens, rootHash, sha256Hasher } from '../src/index.js'
 import { chainByDefinition, hexOfWords, range, rootByDefinition } from './reference.js'
 
@@ -39,6 +39,23 @@ describe('hashTokens', () => {
     const tokens = range(1, 40)
     const options = { pageSize: 4, salt: 'tenant' }
     expect(hashTokens(tokens, options).toHexArray()).toEqual(hashTokens(Uint32Array.from(tokens), options).toHexArray())
+  })
+
+  test('costs one native call per prompt, however long; a text salt is paid for once', () => {
+    const binding = loadBinding()
+    const [root, blocks] = [vi.spyOn(binding, 'sha256'), vi.spyOn(binding, 'hashBlocks')]
+    const prompt = Uint32Array.from(range(0, 16_000))
+    for (let time = 0; time < 3; time++) hashTokens(prompt, { pageSize: 16, salt: 'a salt of this test alone' })
+    expect([root.mock.calls.length, blocks.mock.calls.length]).toEqual([1, 3])
+    vi.restoreAllMocks()
+  })
+
+  test('has no position from which on names are made otherwise (case 51)', () => {
+    const tokens = Uint32Array.from(range(0, 65_540))
+    const names = hashTokens(tokens, { pageSize: 1 }).toHexArray()
+    const expected = chainByDefinition(tokens, 1, new Uint8Array(0))
+    for (const around of [255, 256, 65_535, 65_536]) expect(names[around]).toBe(expected[around])
+    expect(new Set(names).size).toBe(tokens.length)
   })
 
   test('names full blocks only', () => {
@@ -95,6 +112,7 @@ describe('hashTokens', () => {
   test('rejects other kinds of values, and other typed arrays where a value does not fit', () => {
     expect(() => hashTokens('abc' as never, { pageSize: 2 })).toThrow(RangeError)
     expect(() => hashTokens(['1'] as never, { pageSize: 2 })).toThrow(/tokens\[0\].*'1' \(string\)/)
+    expect(() => hashTokens(new DataView(new ArrayBuffer(16)) as never, { pageSize: 2 })).toThrow(/^tokens: expected/)
     expect(() => hashTokens(BigInt64Array.of(1n) as never, { pageSize: 2 })).toThrow(/tokens\[0\].*1 \(bigint\)/)
     expect(() => hashTokens(Int32Array.of(1, -2) as never, { pageSize: 2 })).toThrow(/tokens\[1\]/)
     expect(hashTokens(Int32Array.of(1, 2) as never, { pageSize: 2 }).count).toBe(1)
@@ -104,6 +122,16 @@ describe('hashTokens', () => {
     for (const pageSize of [0, -1, 1.5, Number.NaN]) {
       expect(() => hashTokens([1], { pageSize })).toThrow(/^pageSize: expected a positive integer/)
     }
+    hashTokens([1], { pageSize: 16 })
+    expect(() => hashTokens([1], { pageSize: '16' as never })).toThrow(/^pageSize: expected a positive integer/)
+    expect(() => hashTokens([1], { pageSize: 2 ** 32 })).toThrow(/^pageSize: expected an integer of 1 to 4294967295/)
+  })
+
+  test('rejects a salt that is cut in the middle of a character, since all such cuts would be the same salt', () => {
+    const halves = ['tenant \u{1f600}', 'tenant \u{1f601}'].map((text) => text.slice(0, -1))
+    for (const salt of halves)
+      expect(() => hashTokens([1], { pageSize: 1, salt })).toThrow(/^salt: expected whole characters/)
+    expect(hashTokens([1], { pageSize: 1, salt: 'tenant \u{1f600}' }).count).toBe(1)
   })
 
   test('rejects an algorithm that needs loading, and says how to get it', () => {

@@ -171,6 +171,24 @@ describe('TokenBlockSequence', () => {
     expect(calls).toBe(2)
   })
 
+  test('stays as it was when its hasher throws', () => {
+    const sha256 = sha256Hasher(OPTIONS)
+    let fails = false
+    const chain: typeof sha256.fill = (step) => {
+      if (fails) throw new Error('no hash today')
+      sha256.fill(step)
+    }
+    const hasher = new BlockHasher({ algorithm: 'sha256', pageSize: 4, root: sha256.root, chain })
+    const built = new TokenBlockSequence(range(1, 8), { hasher })
+    fails = true
+    expect(() => built.append(8)).toThrow('no hash today')
+    expect(() => built.extend(range(8, 40))).toThrow('no hash today')
+    fails = false
+    expect(look(built)).toEqual(look(sequence(7)))
+    built.append(8)
+    expect(look(built)).toEqual(look(sequence(8)))
+  })
+
   test('gives blocks by index, the last one by name, and undefined beyond', () => {
     const built = sequence(10)
     expect(built.block(1)?.hash).toBe(built.lastCompleteBlock?.hash)

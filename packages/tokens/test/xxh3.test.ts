@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { createXXHash3 } from 'hash-wasm'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { loadXxh3, type SeedConvention, TokenBlockSequence } from '../src/index.js'
 import { range } from './reference.js'
 
@@ -83,8 +83,26 @@ describe('the xxh3 chain', () => {
     expect(await loadXxh3()).toBe(xxh3)
   })
 
+  test('is loaded when asked for and not before, and asked for again after a failure', async () => {
+    vi.resetModules()
+    const loaded = vi.fn(() => vi.importActual<typeof import('hash-wasm')>('hash-wasm'))
+    vi.doMock('hash-wasm', loaded)
+    const fresh = await import('../src/index.js')
+    expect(fresh.hashTokens([1, 2], { pageSize: 2 }).count).toBe(1)
+    expect(loaded).not.toHaveBeenCalled()
+    const memory = vi.spyOn(WebAssembly, 'instantiate').mockRejectedValueOnce(new Error('no memory'))
+    const compile = vi.spyOn(WebAssembly, 'compile').mockRejectedValueOnce(new Error('no memory'))
+    await expect(fresh.loadXxh3()).rejects.toThrow('no memory')
+    memory.mockRestore()
+    compile.mockRestore()
+    expect((await fresh.loadXxh3()).saltHash('x')).toBe(xxh3.saltHash('x'))
+    expect(loaded).toHaveBeenCalledOnce()
+    vi.doUnmock('hash-wasm')
+  })
+
   test('rejects salt hashes that are no 64-bit numbers, or stand beside a salt', () => {
     expect(() => xxh3.hasher({ pageSize: 4, saltHash: -1n })).toThrow(RangeError)
+    expect(() => xxh3.hasher({ pageSize: 4, saltHash: 1 as never })).toThrow(/^saltHash: expected a bigint/)
     expect(() => xxh3.hasher({ pageSize: 4, saltHash: 2n ** 64n })).toThrow(RangeError)
     expect(() => xxh3.hasher({ pageSize: 4, saltHash: 1n, salt: 'x' })).toThrow(
       /saltHash: expected nothing beside salt/,
