@@ -6,6 +6,7 @@ export interface Clock {
   after(delayMs: number, run: () => void): () => void
 }
 
+/** The machine's monotonic clock. */
 export const systemClock: Clock = Object.freeze({
   now: () => performance.now(),
   after: (delayMs: number, run: () => void) => {

@@ -16,6 +16,7 @@ import { NO_TOKENS, type TierTokens, tierTokens } from './tier-tokens.js'
 import { settlesWithin } from './wait-for.js'
 import { type Warmed, warmPrefix } from './warm.js'
 
+/** How one engine context is connected. */
 export interface ConnectOptions {
   /** Capture blocks of answers too, so that a chat goes on from them. Default true. */
   readonly generated?: boolean | undefined
@@ -31,10 +32,12 @@ export interface PromptOptions {
   readonly exact?: boolean | undefined
 }
 
+/** Whose prefix is brought up, and until when. */
 export interface WarmOptions extends PromptOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** Whose prompt is explained, and how much may be said. */
 export interface ExplainOptions extends PromptOptions {
   /** Says nothing that other tenants' prompts would tell: no `foreign-salt`. For servers. Default false. */
   readonly ownOnly?: boolean | undefined

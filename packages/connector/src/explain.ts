@@ -16,6 +16,7 @@ export type ExplainReason =
   | 'not-stored'
   | 'foreign-salt'
 
+/** Where a prompt leaves the nearest one seen before. */
 export interface FirstDifference {
   /** Index of the first token that differs from the nearest prompt seen before, and of the block that holds it. */
   readonly token: number

@@ -2,6 +2,7 @@ import { parseBytes } from '@kvbm/config'
 import { invalidArgument, type Logger, type MetricsRegistry, positiveInteger, silentLogger } from '@kvbm/core'
 import { type Clock, systemClock } from './clock.js'
 
+/** What `openKvCache` takes. Everything has a default. */
 export interface KvCacheOptions {
   /** Where blocks outlive the process. Absent: host memory only. */
   readonly dir?: string | undefined

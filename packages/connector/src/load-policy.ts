@@ -11,6 +11,7 @@ export interface LoadQuestion {
   readonly pageSize: number
 }
 
+/** What loading and computing would take, in milliseconds. */
 export interface LoadEstimate {
   /** Milliseconds; undefined until the first restore, or prefill, was measured. */
   readonly restoreMs: number | undefined

@@ -33,12 +33,14 @@ export interface ModelStoreOptions {
   readonly clock: Clock
 }
 
+/** Whether blocks of a model outlive the process. */
 export interface DiskState {
   readonly state: 'ok' | 'off'
   /** Why it is off; empty otherwise. */
   readonly reason: string
 }
 
+/** Plain JSON: how the blocks of one model fare. */
 export interface ModelStatus {
   readonly name: string
   readonly modelId: string

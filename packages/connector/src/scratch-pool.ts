@@ -12,6 +12,7 @@ export interface ScratchPoolOptions {
   readonly idleBytesMax?: number
 }
 
+/** Memory and files that are on loan to engines now. */
 export interface ScratchStatus {
   readonly lent: number
   readonly lentBytes: number

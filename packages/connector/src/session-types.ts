@@ -3,6 +3,7 @@ import type { DeclineReason } from './engine-driver.js'
 import type { LoadEstimate, LoadReason } from './load-policy.js'
 import type { TierTokens } from './tier-tokens.js'
 
+/** Whose request it is. */
 export interface SessionOptions {
   /** Blocks of one tenant are invisible to others. */
   readonly tenant?: string | undefined
@@ -12,6 +13,7 @@ export interface SessionOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** What the engine has already. */
 export interface LookupOptions {
   /** Tokens of the prompt, from the first on, that the slot holds already. Default 0. */
   readonly residentTokens?: number | undefined
@@ -27,6 +29,7 @@ export interface KvLookup {
   readonly reason: LoadReason | 'not-ready' | 'declined' | 'finished'
 }
 
+/** How long a restore may take. */
 export interface LoadOptions {
   /** Gives up after so many milliseconds: then 0 tokens are resident. */
   readonly deadlineMs?: number | undefined
@@ -34,6 +37,7 @@ export interface LoadOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** What a restore put into the slot. */
 export interface Loaded {
   /** Tokens that are in the slot now, from the first on. 0: the slot is as empty as before. */
   readonly tokens: number
@@ -43,12 +47,14 @@ export interface Loaded {
   readonly cuts: readonly number[]
 }
 
+/** What the engine evaluated of a prompt. */
 export interface Prefilled {
   /** Tokens of the prompt that the engine evaluated, and how long that took. */
   readonly tokens: number
   readonly ms: number
 }
 
+/** What is to be captured of a slot. */
 export interface CaptureRange {
   /** All that the slot holds, prompt and answer. Default: the prompt. */
   readonly tokens?: Uint32Array | undefined

@@ -1,6 +1,7 @@
 import type { BlockHashes } from '@kvbm/core'
 import type { Lease, Manager } from '@kvbm/manager'
 
+/** What `warm` found and moved, in tokens. */
 export interface Warmed {
   /** Tokens of the prefix that are in memory now. */
   readonly tokens: number

@@ -17,6 +17,7 @@ import { piecesOf } from './memory-pieces.js'
 import type { MemorySlot } from './memory-slot.js'
 import { decodeHead, encodeHead, rowsOffset, stateBytes } from './state-file.js'
 
+/** In which of the two shapes of engines the in-memory one appears, and as which model. */
 export interface MemoryDriverOptions {
   /** `file`: whole sequences through a state file, as llama.cpp. `memory`: ranges through memory, as ONNX. */
   readonly through: 'file' | 'memory'

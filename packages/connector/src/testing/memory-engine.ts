@@ -5,6 +5,7 @@ import { Gate } from './gate.js'
 import { MemoryModel } from './memory-model.js'
 import { MemorySlot } from './memory-slot.js'
 
+/** Size and habits of the in-memory engine. */
 export interface MemoryEngineOptions {
   /** Another seed is another model. Default 1. */
   readonly seed?: number
