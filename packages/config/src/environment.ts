@@ -33,8 +33,7 @@ export function configFromEnvironment(env: Environment = process.env, options?: 
   const chosen = preferred(set.filter(({ value }) => value !== undefined))
   const { config, issues } = tryConfig(plainConfig(chosen), options, misspelt(env))
   if (config !== undefined && bad.length === 0) return config
-  // What follows from a text that cannot be read is not worth a second issue.
-  const others = issues.filter(({ path }) => !bad.some(({ variable }) => field(variable.path) === field(path)))
+  const others = issues.filter(({ path }) => !bad.some(({ variable }) => causes(variable.path, path)))
   throw new ConfigError([...bad.map(unreadableIssue), ...others.map((issue) => namingVariable(issue, chosen))])
 }
 
@@ -49,6 +48,11 @@ function readings(env: Environment): readonly Reading[] {
 function unreadableIssue({ variable, text }: Reading): ConfigIssue {
   const remedy = `Correct ${variable.name} or unset it; it sets ${variable.path}.`
   return { path: variable.name, value: text, rule: variable.reader.what, remedy }
+}
+
+/** What follows from a text that cannot be read is not worth a second issue: a size that cannot be read may be the only tier's. */
+function causes(unread: string, path: string): boolean {
+  return field(unread) === field(path) || (path === 'deviceLayout' && /\.size$/.test(field(unread)))
 }
 
 /** The size of a tier is one field, whether in blocks or in bytes. */

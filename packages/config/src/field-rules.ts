@@ -1,3 +1,5 @@
+import { BLOCKS_MAX } from '@kvbm/core'
+
 /** What a field must be, and what to do when it is not. */
 export interface FieldRule {
   readonly rule: string
@@ -83,7 +85,7 @@ export const FIELD_RULES: Readonly<Record<string, FieldRule>> = Object.freeze({
     remedy: "Give the size of the tier, for example { numBlocks: 1000 } or { bytes: '4GiB' }, or leave the tier out.",
   },
   'layout.numBlocks': {
-    rule: 'an integer of 1 to 2147483647',
+    rule: `an integer of 1 to ${BLOCKS_MAX}`,
     remedy: "Give the size of the tier: numBlocks: 1000 or bytes: '4GiB'. Leave the layout out for no such tier.",
   },
   'layout.bytes': {

@@ -1,5 +1,6 @@
 import {
   type AllocatorSpec,
+  BLOCKS_MAX,
   ConfigError,
   LayoutType,
   type OffloadFilter,
@@ -13,9 +14,6 @@ import { isByteSize, parseBytes } from './byte-size.js'
 import { frozen, isRecord, unbuilt } from './draft.js'
 import { ALWAYS, check, guarded, integer, report } from './issues.js'
 import { isOffloadFilter, isStorage, isStrategy } from './structural.js'
-
-/** Block ids are row numbers of tables that a signed 32-bit index can address. */
-export const BLOCKS_MAX = 2 ** 31 - 1
 
 /** The blocks of one tier, as written by hand. Exactly one of `numBlocks` and `bytes`. */
 export interface LayoutInput {

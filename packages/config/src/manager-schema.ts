@@ -1,5 +1,6 @@
 import {
   type AllocatorSpec,
+  BLOCKS_MAX,
   type BlockShape,
   blockBytes,
   type EventManager,
@@ -126,16 +127,26 @@ function capacityRule(tier: TierName, layout: LayoutFields, model: unknown, cont
   const perBlock = modelBlockBytes(model)
   if (perBlock === undefined) return
   const { numBlocks, bytes } = layout
-  if (isByteSize(bytes) && parseBytes(bytes) >= 1 && parseBytes(bytes) < perBlock) {
-    report(context, [`${tier}Layout`, 'bytes'], bytes, {
-      rule: `room for at least one block of ${perBlock} bytes`,
-      remedy: `Raise it, or lower pageSize. 1000 blocks take ${formatBytes(perBlock * 1000)}.`,
-    })
-  }
+  if (isByteSize(bytes) && parseBytes(bytes) >= 1) budgetRule(tier, bytes, perBlock, context)
   if (Number.isSafeInteger(numBlocks) && numBlocks! * perBlock > Number.MAX_SAFE_INTEGER) {
     const rule = `at most ${Math.floor(Number.MAX_SAFE_INTEGER / perBlock)} blocks of ${perBlock} bytes (2^53 bytes)`
     report(context, [`${tier}Layout`, 'numBlocks'], numBlocks, { rule, remedy: 'Lower numBlocks.' })
   }
+}
+
+/** Room for at least one block, and for no more than a pool can have. */
+function budgetRule(tier: TierName, bytes: number | string, perBlock: number, context: z.RefinementCtx): void {
+  const blocks = Math.floor(parseBytes(bytes) / perBlock)
+  if (blocks >= 1 && blocks <= BLOCKS_MAX) return
+  const rule =
+    blocks < 1
+      ? `room for at least one block of ${perBlock} bytes`
+      : `at most ${BLOCKS_MAX} blocks of ${perBlock} bytes, ${formatBytes(BLOCKS_MAX * perBlock)}`
+  const remedy =
+    blocks < 1
+      ? `Raise it, or lower pageSize. 1000 blocks take ${formatBytes(perBlock * 1000)}.`
+      : 'Lower it, or raise pageSize for fewer and larger blocks.'
+  report(context, [`${tier}Layout`, 'bytes'], bytes, { rule, remedy })
 }
 
 function modelBlockBytes(model: unknown): number | undefined {

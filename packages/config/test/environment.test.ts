@@ -165,6 +165,12 @@ describe('errors name variables', () => {
     expect(issues.map((issue) => issue.path)).toEqual(['WORKER_ID', 'GPU_MEMORY_GB', 'KVBM_HOST_BYTES', 'NUM_LAYERS'])
   })
 
+  test('a size that cannot be read is not also a missing tier', () => {
+    expect(issuesOf({ KVBM_HOST_BYTES: 'much', KVBM_DEVICE_NUM_BLOCKS: '0' }).map(({ path }) => path)).toEqual([
+      'KVBM_HOST_BYTES',
+    ])
+  })
+
   test('a memory too small for one block is an error, not an empty tier', () => {
     expect(issuesOf({ GPU_MEMORY_GB: '0.001' })).toMatchObject([{ path: 'GPU_MEMORY_GB', value: '0.001' }])
   })

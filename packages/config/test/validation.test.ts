@@ -22,6 +22,15 @@ function issues(parts: Plain): readonly ConfigIssue[] {
   return issuesOf(() => KvBlockManagerConfig.parse({ model: MODEL, hostLayout: HOST, ...parts } as never))
 }
 
+function errorOf(parts: Plain): Error {
+  try {
+    KvBlockManagerConfig.parse({ model: MODEL, ...parts } as never)
+  } catch (error) {
+    return error as Error
+  }
+  throw new Error('The configuration was accepted.')
+}
+
 function storage(kind: Storage['kind']): Storage {
   return {
     kind,
@@ -92,7 +101,13 @@ const SINGLE: ReadonlyArray<readonly [name: string, parts: Plain, path: string, 
   ],
   ['no size', { hostLayout: {} }, 'hostLayout.numBlocks', undefined],
   ['no blocks', { hostLayout: { numBlocks: 0 } }, 'hostLayout.numBlocks', 0],
-  ['too many blocks', { hostLayout: { numBlocks: 2 ** 31 } }, 'hostLayout.numBlocks', 2 ** 31],
+  ['too many blocks', { hostLayout: { numBlocks: 2 ** 27 + 1 } }, 'hostLayout.numBlocks', 2 ** 27 + 1],
+  [
+    'room for too many blocks',
+    { model: { ...MODEL, innerDim: 1 }, hostLayout: { bytes: '64GiB' } },
+    'hostLayout.bytes',
+    '64GiB',
+  ],
   ['a size that cannot be read', { hostLayout: { bytes: '4 gigs' } }, 'hostLayout.bytes', '4 gigs'],
   ['both sizes', { hostLayout: { numBlocks: 8, bytes: '1GiB' } }, 'hostLayout.bytes', '1GiB'],
   ['less than one block', { hostLayout: { bytes: '4KiB' } }, 'hostLayout.bytes', '4KiB'],
@@ -240,6 +255,29 @@ describe('unknown keys', () => {
 describe('what is no configuration at all', () => {
   test.each([[undefined], [null], [7], ['text'], [[]]])('%j is one issue', (input) => {
     expect(issuesOf(() => KvBlockManagerConfig.parse(input as never))).toMatchObject([{ path: 'config', value: input }])
+  })
+})
+
+describe('whatever stands in a field', () => {
+  const circular: { self?: unknown; text?: unknown } = { text: Object.create(null) }
+  circular.self = circular
+
+  test.each([
+    ['an object that refuses to become text', Object.create(null)],
+    ['a circle of such', circular],
+    ['a list of such', [[circular]]],
+    ['a symbol', Symbol('s')],
+    ['a function', () => 1],
+    ['a proxy', new Proxy({}, {})],
+    ['a bigint', 5n],
+    ['memory', new Uint8Array(2 ** 24)],
+    ['memory in an object', { memory: new Uint8Array(2 ** 24) }],
+  ])('is named and refused as a ConfigError of some lines: %s', (_, value) => {
+    for (const name of ['numLayers', 'dtype', 'modelId', 'innerOrder']) {
+      const error = errorOf({ model: { ...MODEL, [name]: value }, hostLayout: { ...HOST, bytes: value, zzz: value } })
+      expect(error).toBeInstanceOf(ConfigError)
+      expect(error.message.length).toBeLessThan(2000)
+    }
   })
 })
 

@@ -1,3 +1,5 @@
+import { shortened, textOf } from './shown.js'
+
 /** Throws when an internal invariant does not hold: a defect of this library, never of its caller. */
 export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new Error(`Invariant violated: ${message}. Please report this as a bug.`)
@@ -7,21 +9,8 @@ export function assert(condition: unknown, message: string): asserts condition {
 const SHOWN_CHARS_MAX = 100
 
 function describe(value: unknown): string {
-  const text = shorten(textOf(value))
+  const text = shortened(textOf(value), SHOWN_CHARS_MAX)
   return typeof value === 'string' ? `'${text}' (string)` : `${text} (${typeof value})`
-}
-
-// Whatever was given, the complaint about it must not fail: objects may refuse to become text, detached arrays do.
-function textOf(value: unknown): string {
-  try {
-    return String(value)
-  } catch {
-    return 'a value without text'
-  }
-}
-
-function shorten(text: string): string {
-  return text.length > SHOWN_CHARS_MAX ? `${text.slice(0, SHOWN_CHARS_MAX)}…` : text
 }
 
 /** Caller's mistake: the wrong value of the right type. Carries no code, because nobody should catch it. */

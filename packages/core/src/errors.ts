@@ -1,3 +1,5 @@
+import { shortened, textOf } from './shown.js'
+
 /** Stable codes; docs/errors.md explains each. Messages may improve, codes stay within a major version. */
 export type KvbmErrorCode =
   | 'KVBM_CONFIG_INVALID'
@@ -59,22 +61,27 @@ export class ConfigError extends KvbmError {
 const SHOWN_CHARS_MAX = 200
 
 function show(value: unknown): string {
-  const text = spelled(value)
-  return text.length > SHOWN_CHARS_MAX ? `${text.slice(0, SHOWN_CHARS_MAX)}…` : text
+  return shortened(spelled(value), SHOWN_CHARS_MAX)
+}
+
+function spelled(value: unknown): string {
+  if (value === undefined) return 'nothing'
+  if (typeof value === 'number') return String(value)
+  const short = abbreviated(value)
+  if (short !== value) return String(short)
+  try {
+    return JSON.stringify(value, (_, inner) => abbreviated(inner)) ?? textOf(value)
+  } catch {
+    return textOf(value)
+  }
 }
 
 // Memory is named by its size: spelling out the bytes of a tier would take longer than the mistake is worth.
-function spelled(value: unknown): string {
-  if (value === undefined) return 'nothing'
+function abbreviated(value: unknown): unknown {
   if (typeof value === 'bigint') return `${value}n`
-  if (typeof value === 'number') return String(value)
   if (typeof value === 'function') return 'a function'
   if (ArrayBuffer.isView(value)) return `${value.constructor.name} of ${value.byteLength} bytes`
-  try {
-    return JSON.stringify(value) ?? String(value)
-  } catch {
-    return String(value)
-  }
+  return value
 }
 
 /** Fewer blocks can be had than were asked for, with the numbers as fields. Nothing was taken. */

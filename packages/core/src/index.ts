@@ -8,6 +8,7 @@ export {
   WORDS_PER_HASH,
 } from './block-hashes.js'
 export { type BlockShape, blockBytes, regionBytes, rowBytes } from './block-shape.js'
+export { BLOCKS_MAX } from './blocks-max.js'
 export { DisposeStack } from './dispose-stack.js'
 export { DType, dtypeName, dtypeWidthBytes, ELEMENT_DTYPES, type ElementDType, type OpaqueDType } from './dtype.js'
 export {

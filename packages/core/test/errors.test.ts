@@ -157,6 +157,10 @@ describe('ConfigError', () => {
     expect(got(Symbol('s'))).toContain('got Symbol(s)')
     expect(got(circular)).toContain('got [object Object]')
     expect(got({ a: 'x' })).toContain('got {"a":"x"}')
+    expect(got({ a: 5n, b: () => 1, c: new Uint8Array(9) })).toContain(
+      'got {"a":"5n","b":"a function","c":"Uint8Array of 9 bytes"}',
+    )
+    expect(got(Object.assign(Object.create(null), { self: circular }))).toContain('got a value without text')
   })
 })
 

@@ -1,4 +1,5 @@
 import {
+  BLOCKS_MAX,
   type BlockHashes,
   ClosedError,
   type EventManager,
@@ -57,9 +58,6 @@ export interface ResetReport {
   readonly held: number
 }
 
-/** The index of ids takes two slots per block, in a typed array of at most 2²⁸. */
-const NUM_BLOCKS_MAX = 2 ** 27
-
 /**
  * Who holds block n of one tier: states, names, eviction and admission; never a byte. Blocks come in runs, each state is a class,
  * and a transition consumes the handle it was called on. Everything but `acquire` is synchronous.
@@ -81,7 +79,7 @@ export class BlockPool implements PoolFacts {
 
   constructor(options: BlockPoolOptions) {
     this.total = positiveInteger('numBlocks', options.numBlocks)
-    if (this.total > NUM_BLOCKS_MAX) throw invalidArgument('numBlocks', `at most ${NUM_BLOCKS_MAX}`, this.total)
+    if (this.total > BLOCKS_MAX) throw invalidArgument('numBlocks', `at most ${BLOCKS_MAX}`, this.total)
     this.pageSize = positiveInteger('pageSize', options.pageSize)
     this.hashAlgorithm = options.hashAlgorithm ?? 'sha256'
     this.tier = options.tier
