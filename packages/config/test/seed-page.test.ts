@@ -1,62 +1,48 @@
-import { ConfigError, type StorageAllocator, type TransferAgent, type TransferRuntime } from '@kvbm/core'
+import type { TransferAgent, TransferRuntime } from '@kvbm/core'
 import { describe, expect, test } from 'vitest'
 import {
   BlockParallelismStrategy,
-  blocksForBytes,
-  bytesPerBlock,
-  configFromEnvironment,
   DType,
   KvBlockManagerConfig,
   KvManagerLayoutConfig,
   KvManagerModelConfig,
   KvManagerRuntimeConfig,
   LayoutType,
-  NixlOptions,
 } from '../src/index.js'
 
-// The configuration page, example by example, as far as configuration alone goes.
+// The examples of the configuration page are executed, one by one, by the manager's test of the same name, which creates what
+// they create with a small part of their blocks. Here stands what configuration alone can say of them: their full numbers, what is
+// implied, what is kept as given, what is refused.
 
-const agent = (name: string): TransferAgent => ({ name, close: async () => {} })
-const runtime: TransferRuntime = {
-  submit: async () => {},
-  stats: () => ({ queued: 0, running: 0, jobs: 0, bytes: 0 }),
-  close: async () => {},
-}
-const registry = { metrics: async () => '', getSingleMetric: () => undefined, registerMetric: () => {} }
-const allocator = (kind: StorageAllocator['kind']): StorageAllocator => ({
-  kind,
-  allocate: async () => Promise.reject(new Error('This test allocates nothing.')),
-  describe: () => kind,
-})
-
-const modelConfig = KvManagerModelConfig.builder().numLayers(32).outerDim(2).pageSize(16).innerDim(4096).build()
+const model = KvManagerModelConfig.builder()
+  .numLayers(32)
+  .outerDim(2)
+  .pageSize(16)
+  .innerDim(4096)
+  .dtype(DType.FP16)
+  .build()
+const layout = KvManagerLayoutConfig.builder()
 
 describe('runtime configuration', () => {
-  test('basic: a worker id is enough, NIXL is softly enabled', () => {
-    const runtimeConfig = KvManagerRuntimeConfig.builder().workerId(0).build()
-    expect(runtimeConfig).toMatchObject({ workerId: 0, nixl: { mode: 'enabled', required: false, explicit: false } })
-  })
+  const agent = (name: string): TransferAgent => ({ name, close: async () => {} })
 
-  test('advanced: own agent, own runtime, own metrics registry', () => {
+  test('keeps the agent, the runtime and the registry that it was given', () => {
+    const asyncRuntime: TransferRuntime = {
+      submit: async () => {},
+      stats: () => ({ queued: 0, running: 0, jobs: 0, bytes: 0 }),
+      close: async () => {},
+    }
+    const metricsRegistry = { metrics: async () => '', getSingleMetric: () => undefined, registerMetric: () => {} }
     const mine = agent('my_agent')
-    const runtimeConfig = KvManagerRuntimeConfig.builder()
+    const runtime = KvManagerRuntimeConfig.builder()
       .workerId(0)
       .useNixlAgent(mine)
-      .asyncRuntime(runtime)
-      .metricsRegistry(registry)
+      .asyncRuntime(asyncRuntime)
+      .metricsRegistry(metricsRegistry)
       .build()
-    expect(runtimeConfig.nixl).toEqual({ mode: 'with-agent', agent: mine, required: false, explicit: true })
-    expect(runtimeConfig.nixl.agent).toBe(mine)
-    expect(runtimeConfig.asyncRuntime).toBe(runtime)
-    expect(runtimeConfig.metricsRegistry).toBe(registry)
-  })
-
-  test('NIXL options: enabled, with a custom agent, disabled', () => {
-    const custom = agent('custom_agent')
-    const builder = KvManagerRuntimeConfig.builder().workerId(0)
-    expect(builder.enableNixl().build().nixl).toMatchObject(NixlOptions.Enabled)
-    expect(builder.useNixlAgent(custom).build().nixl).toMatchObject(NixlOptions.EnabledWithAgent(custom))
-    expect(builder.disableNixl().build().nixl).toMatchObject(NixlOptions.Disabled)
+    expect(runtime.nixl.agent).toBe(mine)
+    expect(runtime.asyncRuntime).toBe(asyncRuntime)
+    expect(runtime.metricsRegistry).toBe(metricsRegistry)
   })
 
   test('the last of the three NIXL calls wins', () => {
@@ -65,167 +51,59 @@ describe('runtime configuration', () => {
   })
 })
 
-describe('model configuration', () => {
-  test('basic: 32 layers, outer 2, page 16, inner 4096, FP16 by default', () => {
-    expect(modelConfig).toMatchObject({ numLayers: 32, outerDim: 2, pageSize: 16, innerDim: 4096, dtype: DType.FP16 })
-  })
-
-  test('advanced: 48 layers, page 32, inner 8192, BF16', () => {
-    const advanced = KvManagerModelConfig.builder()
-      .numLayers(48)
-      .outerDim(2)
-      .pageSize(32)
-      .innerDim(8192)
-      .dtype(DType.BF16)
-      .build()
-    expect(advanced).toMatchObject({ numLayers: 48, outerDim: 2, pageSize: 32, innerDim: 8192, dtype: 'bf16' })
-    expect(bytesPerBlock(advanced)).toBe(50_331_648)
-  })
-
-  test.each([
-    ['numLayers', 0],
-    ['outerDim', 0],
-    ['outerDim', 3],
-    ['pageSize', 0],
-    ['innerDim', 0],
-  ] as const)('validation rules: %s = %i is refused', (field, value) => {
-    expect(() =>
-      KvManagerModelConfig.builder().numLayers(32).outerDim(2).pageSize(16).innerDim(4096)[field](value).build(),
-    ).toThrow(expect.objectContaining({ issues: [expect.objectContaining({ path: `model.${field}`, value })] }))
-  })
+test.each([
+  ['numLayers', 0],
+  ['outerDim', 0],
+  ['outerDim', 3],
+  ['pageSize', 0],
+  ['innerDim', 0],
+] as const)('validation rules: %s = %i is refused', (field, value) => {
+  expect(() =>
+    KvManagerModelConfig.builder().numLayers(32).outerDim(2).pageSize(16).innerDim(4096)[field](value).build(),
+  ).toThrow(expect.objectContaining({ issues: [expect.objectContaining({ path: `model.${field}`, value })] }))
 })
 
-describe('layout configuration', () => {
-  test('layout types: fully contiguous, paged, custom', () => {
-    const strategy = { name: 'mine', bind: () => ({ storageBytes: [1], locate: () => ({ storage: 0, offset: 0 }) }) }
-    const typed = (type: LayoutType) => KvManagerLayoutConfig.builder().numBlocks(1).layoutType(type).build().layoutType
-    expect(typed(LayoutType.FullyContiguous)).toBe('fully-contiguous')
-    expect(typed(LayoutType.Paged)).toBe('paged')
-    expect(typed(LayoutType.Custom(strategy))).toEqual({ kind: 'custom', strategy })
-  })
-
-  test.each([
-    ['device', 1000, LayoutType.FullyContiguous],
-    ['pinned', 500, LayoutType.Paged],
-    ['disk', 10_000, LayoutType.Paged],
-  ] as const)('an allocator of kind %s with %i blocks', (kind, blocks, type) => {
-    const own = allocator(kind)
-    const layout = KvManagerLayoutConfig.builder().numBlocks(blocks).layoutType(type).allocator(own).build()
-    expect(layout).toMatchObject({ numBlocks: blocks, layoutType: type })
-    expect(layout.allocator).toBe(own)
-  })
-
-  test('block parallelism: sharded over workers, without an allocator', () => {
-    const deviceLayout = KvManagerLayoutConfig.builder()
-      .numBlocks(1000)
-      .layoutType(LayoutType.FullyContiguous)
-      .logical(BlockParallelismStrategy.LeaderWorkerSharded)
-      .build()
-    const config = KvBlockManagerConfig.builder().model(modelConfig).deviceLayout(deviceLayout).build()
-    expect(config.deviceLayout).toMatchObject({ numBlocks: 1000, logical: 'leader-worker-sharded' })
-    expect(config.deviceLayout).not.toHaveProperty('allocator')
-  })
+test('layout types: a custom strategy stays the one that was given', () => {
+  const strategy = { name: 'mine', bind: () => ({ storageBytes: [1], locate: () => ({ storage: 0, offset: 0 }) }) }
+  const { layoutType } = layout.numBlocks(1).layoutType(LayoutType.Custom(strategy)).build()
+  expect(layoutType).toEqual({ kind: 'custom', strategy })
 })
 
-test('the complete example: three tiers, NIXL enabled', () => {
-  const runtimeConfig = KvManagerRuntimeConfig.builder().workerId(0).enableNixl().build()
-  const model = KvManagerModelConfig.builder()
-    .numLayers(32)
-    .outerDim(2)
-    .pageSize(16)
-    .innerDim(4096)
-    .dtype(DType.FP16)
-    .build()
-  const deviceLayout = KvManagerLayoutConfig.builder()
-    .numBlocks(1000)
-    .layoutType(LayoutType.FullyContiguous)
-    .allocator({ kind: 'device' })
-    .build()
-  const hostLayout = KvManagerLayoutConfig.builder()
-    .numBlocks(500)
-    .layoutType(LayoutType.Paged)
-    .allocator({ kind: 'pinned' })
-    .build()
-  const diskLayout = KvManagerLayoutConfig.builder()
-    .numBlocks(10_000)
-    .layoutType(LayoutType.Paged)
-    .allocator({ kind: 'disk', path: '/mnt/nvme/kv_cache' })
-    .build()
+test('the complete example is a configuration of 1000, 500 and 10000 blocks, with one thing to think about', () => {
   const config = KvBlockManagerConfig.builder()
-    .runtime(runtimeConfig)
+    .runtime(KvManagerRuntimeConfig.builder().workerId(0).enableNixl())
     .model(model)
-    .deviceLayout(deviceLayout)
-    .hostLayout(hostLayout)
-    .diskLayout(diskLayout)
+    .deviceLayout(layout.numBlocks(1000).layoutType(LayoutType.FullyContiguous).allocator({ kind: 'device' }))
+    .hostLayout(layout.numBlocks(500).layoutType(LayoutType.Paged).allocator({ kind: 'pinned' }))
+    .diskLayout(
+      layout.numBlocks(10_000).layoutType(LayoutType.Paged).allocator({ kind: 'disk', path: '/mnt/nvme/kv_cache' }),
+    )
     .build()
-  const { numBlocks } = {
-    numBlocks: [config.deviceLayout, config.hostLayout, config.diskLayout].map((l) => l?.numBlocks),
-  }
-  expect(numBlocks).toEqual([1000, 500, 10_000])
+  const layouts = [config.deviceLayout, config.hostLayout, config.diskLayout]
+  expect(layouts.map((tier) => tier?.numBlocks)).toEqual([1000, 500, 10_000])
   expect(config.runtime.nixl).toMatchObject({ mode: 'enabled', explicit: true })
   expect(config.diskLayout?.allocator).toEqual({ kind: 'disk', path: '/mnt/nvme/kv_cache' })
   expect(config.warnings.map((warning) => warning.path)).toEqual(['hostLayout.numBlocks'])
 })
 
-test('configuration validation: without a tier, build() throws what is wrong', () => {
-  const builder = KvBlockManagerConfig.builder()
-    .runtime(KvManagerRuntimeConfig.builder().workerId(0))
-    .model(modelConfig)
-  let said = ''
-  try {
-    builder.build()
-    said = 'Configuration is valid'
-  } catch (error) {
-    if (error instanceof ConfigError) said = `Configuration error: ${error.message}`
-  }
-  expect(said).toMatch(/^Configuration error: 1 problem in the configuration:\n.*at least one of deviceLayout/)
-})
-
 describe('best practices', () => {
-  test('memory sizing: 24 GiB of 8 MiB blocks are 3072, 80 % of them 2457', () => {
-    const gpuMemoryGb = 24
-    const blockSizeBytes = 32 * 2 * 16 * 4096 * 2
-    const maxBlocks = Math.floor((gpuMemoryGb * 1024 * 1024 * 1024) / blockSizeBytes)
-    expect([bytesPerBlock(modelConfig), blocksForBytes('24GiB', modelConfig)]).toEqual([blockSizeBytes, maxBlocks])
-    const numBlocks = blocksForBytes(`${gpuMemoryGb}GiB`, modelConfig, { percent: 80 })
-    expect([maxBlocks, numBlocks]).toEqual([3072, 2457])
-    const deviceLayout = KvManagerLayoutConfig.builder().numBlocks(numBlocks).build()
-    const config = KvBlockManagerConfig.builder().model(modelConfig).deviceLayout(deviceLayout).build()
-    expect(config.deviceLayout).toMatchObject({ numBlocks: 2457, allocator: { kind: 'device' } })
-  })
-
-  test('multi-tier storage: the allocator of a tier is implied, except the directory of the disk', () => {
-    const tiers = KvBlockManagerConfig.builder()
-      .model(modelConfig)
-      .deviceLayout(KvManagerLayoutConfig.builder().numBlocks(1000).build())
-      .hostLayout(KvManagerLayoutConfig.builder().numBlocks(5000).build())
-    const config = tiers.build()
-    expect(config.deviceLayout?.allocator).toEqual({ kind: 'device' })
-    expect(config.hostLayout?.allocator).toEqual({ kind: 'pinned' })
-    const diskLayout = KvManagerLayoutConfig.builder().numBlocks(50_000)
-    expect(() => tiers.diskLayout(diskLayout.build()).build()).toThrow(/diskLayout\.allocator\.path: required/)
-    const whole = tiers.diskLayout(diskLayout.allocator({ kind: 'disk', path: './kv' })).build()
-    expect([whole.diskLayout?.numBlocks, whole.warnings]).toEqual([50_000, []])
-  })
-
-  test('distributed configuration: NIXL and sharded blocks', () => {
-    const workerId = 3
+  test('multi-tier storage: with a directory for the disk there is nothing left to say', () => {
     const config = KvBlockManagerConfig.builder()
-      .runtime(KvManagerRuntimeConfig.builder().workerId(workerId).enableNixl().build())
-      .model(modelConfig)
-      .deviceLayout(
-        KvManagerLayoutConfig.builder().numBlocks(1000).logical(BlockParallelismStrategy.LeaderWorkerSharded).build(),
-      )
+      .model(model)
+      .deviceLayout(layout.numBlocks(1000))
+      .hostLayout(layout.numBlocks(5000))
+      .diskLayout(layout.numBlocks(50_000).allocator({ kind: 'disk', path: './kv' }))
       .build()
-    expect([config.runtime.workerId, config.deviceLayout?.logical]).toEqual([3, 'leader-worker-sharded'])
+    expect([config.diskLayout?.numBlocks, config.warnings]).toEqual([50_000, []])
   })
-})
 
-test('environment: WORKER_ID, NUM_LAYERS and GPU_MEMORY_GB, with the defaults of the page', () => {
-  const read = (env: Record<string, string>) => {
-    const { runtime: of, model, deviceLayout } = configFromEnvironment(env)
-    return [of.workerId, model.numLayers, deviceLayout?.numBlocks]
-  }
-  expect(read({})).toEqual([0, 32, 2457])
-  expect(read({ WORKER_ID: '2', NUM_LAYERS: '64', GPU_MEMORY_GB: '80' })).toEqual([2, 64, 4096])
+  test('distributed configuration: sharded blocks have no allocator', () => {
+    const config = KvBlockManagerConfig.builder()
+      .runtime(KvManagerRuntimeConfig.builder().workerId(3).enableNixl())
+      .model(model)
+      .deviceLayout(layout.numBlocks(1000).logical(BlockParallelismStrategy.LeaderWorkerSharded))
+      .build()
+    expect(config.deviceLayout).toMatchObject({ numBlocks: 1000, logical: 'leader-worker-sharded' })
+    expect(config.deviceLayout).not.toHaveProperty('allocator')
+  })
 })
