@@ -26,7 +26,8 @@ const optional = { requiredKeys: [] as [] }
 
 const models: fc.Arbitrary<ModelInput> = fc
   .tuple(
-    fc.record({ numLayers: count, outerDim: fc.constantFrom(1, 2), pageSize: count }),
+    // Blocks of 32 bytes or more, so that the budgets below are not for more blocks than a tier may have.
+    fc.record({ numLayers: count, outerDim: fc.constantFrom(1, 2), pageSize: fc.constantFrom(32, 48, 64) }),
     fc.oneof(fc.record({ innerDim: count }), fc.record({ kvHeads: count, headDim: count })),
     fc.record(
       {
