@@ -250,9 +250,7 @@ export class KvSession<Slot> {
     const lease = this.#lease
     this.#lease = undefined
     if (lease === undefined) return
-    const { tokens, byTier } = this.#loaded ?? { tokens: 0, byTier: NO_TOKENS }
-    // Of a lease with a damaged block nothing goes up: the block would be found damaged once more.
-    if (byTier.disk > 0 && tokens === this.#lookup?.cachedTokens) this.#parts.store.promote(lease)
+    if ((this.#loaded?.byTier.disk ?? 0) > 0) this.#parts.store.promote(lease)
     else lease.release()
   }
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { coldCuts, exactCaptureEnd, exactPrefix } from '../src/exact-prefix.js'
-import { ask, branch, cold, openWorld, prompt } from './world.js'
+import { ask, branch, cold, openWorld, prompt, TemporaryDirectory } from './world.js'
 
 const RULE = { pageSize: 16, minRows: 64, batchTokens: 512 }
 const ENGINE = { minRows: 64, batchTokens: 512, numLayers: 1, rowBytes: 8 }
@@ -92,6 +92,20 @@ describe('exact mode gives the bits of a cold run', () => {
       }),
       { numRuns: 15 },
     )
+  })
+
+  test('a damaged block shortens the hit to where the bits are those of a cold run', async () => {
+    using directory = new TemporaryDirectory()
+    const cache = { dir: directory.path, disk: '32MiB' }
+    {
+      await using world = await openWorld({ engine: ENGINE, cache })
+      await ask(world, prompt(1100), { exact: true })
+    }
+    directory.damageBlock(63, 16 * 8 * 2)
+    await using world = await openWorld({ engine: ENGINE, cache })
+    const { report, logits } = await ask(world, prompt(1100), { exact: true })
+    expect(report.cachedTokens).toBe(960)
+    expect(logits).toBe(await cold(world.engine, prompt(1100)))
   })
 
   test('answers are never captured', async () => {

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { KvbmError } from '@kvbm/core'
 import { createTransferRuntime } from '@kvbm/storage'
 import { expect, test } from 'vitest'
+import { BlockSource } from '../src/block-source.js'
 import type { HandOver } from '../src/index.js'
 import { ScratchPool, type ScratchPoolOptions } from '../src/scratch-pool.js'
 
@@ -123,4 +124,17 @@ test('what a failed copy may still write to is not lent again', async () => {
     world.pool.lend({ sizeBytes: 1000, file: false }, () => Promise.reject(new Error('no'))),
   ).rejects.toThrow()
   expect(await region(false)).not.toBe(second)
+})
+
+test('a gathering that fails spoils its storage, also when a driver keeps that to itself', async () => {
+  await using world = makePool()
+  const { pool } = world
+  const gather = { count: 1, blockBytes: 10, gather: () => Promise.reject(new Error('given up')) }
+  const source = new BlockSource({ gather, scratch: pool, count: 1, usable: (sound) => sound })
+  const region = () => source.lend({ sizeBytes: 1000, file: false }, async ({ storage }) => storage.regionId)
+  const before = await region()
+  await source.lend({ sizeBytes: 1000, file: false }, ({ storage }) =>
+    source.gather(new Float64Array(0), storage).catch(() => 0),
+  )
+  expect(await region()).not.toBe(before)
 })

@@ -62,6 +62,20 @@ describe.each(['file', 'memory'] as const)('many prompts through %s', (through) 
     expect(last?.logits).toBe(await cold(world.engine, tokens))
   })
 
+  test('the head of a prompt is not what makes room for its tail', async () => {
+    await using world = await openWorld({ driver: { through }, cache: { host: 2 * 10 * 4096 } })
+    const long = prompt(10 * PAGE + 1)
+    await ask(world, long.subarray(0, 4 * PAGE))
+    await ask(world, prompt(6 * PAGE, 5))
+    const slot = world.engine.slot()
+    await world.engine.evaluate(slot, long)
+    const session = world.connector.open(long)
+    session.capture({}, slot)
+    await session.finish()
+    expect(await session.captured()).toMatchObject({ storedBlocks: 6 })
+    expect(world.connector.explain(long).cachedTokens).toBe(10 * PAGE)
+  })
+
   test('random histories: always the result of a run without cache', async () => {
     using directory = new TemporaryDirectory()
     const cache = { dir: directory.path, disk: '8MiB', host: 2 * 24 * 4096 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Logger } from '@kvbm/core'
@@ -28,6 +28,14 @@ export class TemporaryDirectory {
 
   at(...names: string[]): string {
     return join(this.path, ...names)
+  }
+
+  /** Flips a bit of one block of the only model in it. */
+  damageBlock(slot: number, blockBytes: number): void {
+    const name = readdirSync(this.path).find((entry) => /^[0-9a-f]{16}$/.test(entry))!
+    const data = readFileSync(this.at(name, 'blocks.kvbm'))
+    data[slot * blockBytes + 1]! ^= 4
+    writeFileSync(this.at(name, 'blocks.kvbm'), data)
   }
 
   [Symbol.dispose](): void {
