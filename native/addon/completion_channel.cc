@@ -15,7 +15,7 @@ void CompletionChannel::Expect(Napi::Env env) {
 
 void CompletionChannel::Push(std::unique_ptr<Completion> completion) {
   {
-    const std::lock_guard guard(mutex_);
+    const MutexLock lock(mutex_);
     ended_.push_back(std::move(completion));
     if (std::exchange(notified_, true)) return;
   }
@@ -34,7 +34,7 @@ void CompletionChannel::OnNotified(Napi::Env env, Napi::Function, CompletionChan
 }
 
 std::vector<std::unique_ptr<Completion>> CompletionChannel::Take() {
-  const std::lock_guard guard(mutex_);
+  const MutexLock lock(mutex_);
   notified_ = false;
   return std::exchange(ended_, {});
 }

@@ -4,8 +4,9 @@
 #include <napi.h>
 
 #include <memory>
-#include <mutex>
 #include <vector>
+
+#include "kvbm/mutex.h"
 
 namespace kvbm::addon {
 
@@ -41,10 +42,9 @@ class CompletionChannel {
   Notifier notifier_;
   /// On the JavaScript thread only.
   std::size_t expected_ = 0;
-  std::mutex mutex_;
-  /// Both guarded by `mutex_`.
-  std::vector<std::unique_ptr<Completion>> ended_;
-  bool notified_ = false;
+  Mutex mutex_;
+  std::vector<std::unique_ptr<Completion>> ended_ KVBM_GUARDED_BY(mutex_);
+  bool notified_ KVBM_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace kvbm::addon

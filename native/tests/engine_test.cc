@@ -210,6 +210,22 @@ TEST_F(BusyEngineTest, ClosesWhenAllThatWaitsWasCancelled) {
   CloseAndWait();
 }
 
+TEST_F(BusyEngineTest, IsClosedAfterTheLastJobIsDoneAlsoIfThatWasCancelled) {
+  std::promise<void> closed;
+  const auto is_closed = closed.get_future();
+  auto waited = std::future_status::ready;
+  const auto done = [&](std::unique_ptr<Job>, const Status&) {
+    gate_.Open();
+    // Time for a thread that would close too early.
+    waited = is_closed.wait_for(std::chrono::milliseconds(50));
+  };
+  ASSERT_TRUE(engine_->Submit(1, std::move(Job::Create(table_, {}).value()), done).ok());
+  engine_->Close([&] { closed.set_value(); });
+  EXPECT_TRUE(engine_->Cancel(1));
+  EXPECT_EQ(waited, std::future_status::timeout);
+  is_closed.wait();
+}
+
 TEST_F(EngineTest, ClosedWhileIdleEndsItsThreads) {
   Start(3);
   CloseAndWait();

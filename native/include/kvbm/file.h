@@ -4,10 +4,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <string>
 
+#include "kvbm/mutex.h"
 #include "kvbm/status.h"
 
 namespace kvbm {
@@ -69,7 +69,7 @@ class File {
   AllocateFunction allocate_;
   /// Reservations one after another: two at once would each write zeros where the other one's
   /// caller writes data already.
-  std::mutex reserving_;
+  Mutex reserving_;
 };
 
 }  // namespace kvbm

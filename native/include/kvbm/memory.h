@@ -5,11 +5,11 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <string>
 
 #include "kvbm/device_runtime.h"
+#include "kvbm/mutex.h"
 #include "kvbm/status.h"
 
 namespace kvbm {
@@ -52,14 +52,15 @@ class PageLocks {
     LockKind kind;
   };
 
-  bool Covers(const std::lock_guard<std::mutex>&, std::span<std::byte> pages, LockKind& kind) const;
-  CommitOutcome LockBySystem(const std::lock_guard<std::mutex>&, std::span<std::byte> pages,
-                             std::string refusal);
+  bool Covers(const MutexLock&, std::span<std::byte> pages, LockKind& kind) const
+      KVBM_REQUIRES(mutex_);
+  CommitOutcome LockBySystem(const MutexLock&, std::span<std::byte> pages, std::string refusal)
+      KVBM_REQUIRES(mutex_);
 
   const DeviceRuntimeSource devices_;
-  std::mutex mutex_;
-  /// Guarded by `mutex_`: first byte → what is held from there on.
-  std::multimap<std::byte*, Held> held_;
+  Mutex mutex_;
+  /// First byte → what is held from there on.
+  std::multimap<std::byte*, Held> held_ KVBM_GUARDED_BY(mutex_);
 };
 
 /// A region's memory: an owner, and the locks on it, which end first.

@@ -3,11 +3,11 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <unordered_map>
 
 #include "kvbm/file.h"
 #include "kvbm/memory.h"
+#include "kvbm/mutex.h"
 #include "kvbm/status.h"
 
 namespace kvbm {
@@ -48,10 +48,9 @@ class RegionTable {
  private:
   std::uint64_t Add(Region region);
 
-  mutable std::mutex mutex_;
-  /// Both guarded by `mutex_`.
-  std::unordered_map<std::uint64_t, Region> regions_;
-  std::uint64_t next_id_ = 1;
+  mutable Mutex mutex_;
+  std::unordered_map<std::uint64_t, Region> regions_ KVBM_GUARDED_BY(mutex_);
+  std::uint64_t next_id_ KVBM_GUARDED_BY(mutex_) = 1;
 };
 
 }  // namespace kvbm

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
-#include <mutex>
 #include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "kvbm/mutex.h"
 #include "text.h"
 
 namespace kvbm {
@@ -47,13 +47,12 @@ class ThreadedEngine final : public Engine {
   ThreadedEngine& operator=(const ThreadedEngine&) = delete;
 
   Status Start(std::size_t threads) {
-    live_threads_ = threads;
+    CountThreads(threads);
     threads_.reserve(threads);
     try {
       while (threads_.size() < threads) threads_.emplace_back([this] { Work(); });
     } catch (const std::system_error& error) {
-      const std::lock_guard guard(mutex_);
-      live_threads_ = threads_.size();
+      CountThreads(threads_.size());
       return {StatusCode::kUnavailable,
               Text("The system gave ", threads_.size(), " of ", threads,
                    " threads. Ask for fewer or raise the limit."),
@@ -68,7 +67,7 @@ class ThreadedEngine final : public Engine {
     pending->job = std::move(job);
     pending->done = std::move(done);
     pending->SkipEmptyPhases();
-    std::unique_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     if (closing_) return InvalidArgument("engine: it is closed");
     jobs_.push_back(std::move(pending));
     MakeReady(lock, jobs_.back().get(), ready_.end());
@@ -85,7 +84,7 @@ class ThreadedEngine final : public Engine {
   }
 
   void Close(std::function<void()> closed) override {
-    const std::lock_guard guard(mutex_);
+    const MutexLock lock(mutex_);
     if (closing_) return;
     closing_ = true;
     closed_ = std::move(closed);
@@ -93,7 +92,7 @@ class ThreadedEngine final : public Engine {
   }
 
   bool closing() const override {
-    const std::lock_guard guard(mutex_);
+    const MutexLock lock(mutex_);
     return closing_;
   }
 
@@ -104,10 +103,14 @@ class ThreadedEngine final : public Engine {
   }
 
  private:
-  using Lock = std::unique_lock<std::mutex>;
+  void CountThreads(std::size_t threads) {
+    const MutexLock lock(mutex_);
+    live_threads_ = threads;
+  }
 
   /// A job with nothing to do is ready too: the thread that takes it finds it done.
-  void MakeReady(const Lock&, Pending* pending, std::deque<Pending*>::iterator place) {
+  void MakeReady(const MutexLock&, Pending* pending, std::deque<Pending*>::iterator place)
+      KVBM_REQUIRES(mutex_) {
     const std::size_t items = pending->job->ItemCount(pending->phase) - pending->next_item;
     ready_.insert(place, pending);
     if (items > 1) {
@@ -118,20 +121,25 @@ class ThreadedEngine final : public Engine {
   }
 
   void Work() {
-    Lock lock(mutex_);
-    while (true) {
-      wake_.wait(lock, [&] { return !ready_.empty() || (closing_ && jobs_.empty()); });
-      if (ready_.empty()) break;
-      Step(lock);
-    }
-    if (--live_threads_ > 0) return;
-    const std::function<void()> closed = std::move(closed_);
-    lock.unlock();
-    closed();
+    const std::function<void()> closed = RunUntilClosed();
+    if (closed != nullptr) closed();
   }
 
-  /// Takes one item of the first job and runs it.
-  void Step(Lock& lock) {
+  /// The last thread gets what is to be called at the end.
+  std::function<void()> RunUntilClosed() {
+    const MutexLock lock(mutex_);
+    while (AwaitJob(lock)) Step(lock);
+    return --live_threads_ > 0 ? nullptr : std::move(closed_);
+  }
+
+  /// False when there will be none any more.
+  bool AwaitJob(const MutexLock&) KVBM_REQUIRES(mutex_) {
+    while (ready_.empty() && !(closing_ && jobs_.empty())) mutex_.WaitFor(wake_);
+    return !ready_.empty();
+  }
+
+  /// Takes one item of the first job and runs it, without the lock.
+  void Step(const MutexLock& lock) KVBM_REQUIRES(mutex_) {
     Pending* const pending = ready_.front();
     pending->started = true;
     pending->running++;
@@ -141,9 +149,9 @@ class ThreadedEngine final : public Engine {
     if (has_item) pending->next_item++;
     if (!pending->HasItems()) ready_.pop_front();
     if (has_item) {
-      lock.unlock();
+      mutex_.Unlock();
       Status status = pending->job->RunItem(phase, item);
-      lock.lock();
+      mutex_.Lock();
       if (!status.ok()) Fail(lock, pending, std::move(status));
     }
     pending->running--;
@@ -151,42 +159,56 @@ class ThreadedEngine final : public Engine {
   }
 
   /// The first failure counts; items that were not taken are left.
-  void Fail(const Lock&, Pending* pending, Status status) {
+  void Fail(const MutexLock&, Pending* pending, Status status) KVBM_REQUIRES(mutex_) {
     if (!pending->status.ok()) return;
     std::erase(ready_, pending);
     pending->status = std::move(status);
   }
 
   /// A phase is over: the next one, before other jobs, or the end.
-  void GoOn(Lock& lock, Pending* pending) {
+  void GoOn(const MutexLock& lock, Pending* pending) KVBM_REQUIRES(mutex_) {
     pending->SkipEmptyPhases();
     if (pending->HasItems()) {
       MakeReady(lock, pending, ready_.begin());
       return;
     }
     const std::unique_ptr<Pending> finished = Remove(lock, pending);
-    lock.unlock();
+    mutex_.Unlock();
     finished->done(std::move(finished->job), std::move(finished->status));
-    lock.lock();
+    mutex_.Lock();
     if (closing_ && jobs_.empty()) wake_.notify_all();
   }
 
   template <typename Condition>
   bool CancelFirst(Condition matches) {
-    Lock lock(mutex_);
-    const auto found = std::ranges::find_if(
-        ready_, [&](const Pending* pending) { return !pending->started && matches(*pending); });
-    if (found == ready_.end()) return false;
-    const std::unique_ptr<Pending> cancelled = Remove(lock, *found);
-    ready_.erase(found);
-    if (closing_ && jobs_.empty()) wake_.notify_all();
-    lock.unlock();
+    Pending* const cancelled = TakeFirst(matches);
+    if (cancelled == nullptr) return false;
     cancelled->done(std::move(cancelled->job),
                     {StatusCode::kCancelled, "The job was cancelled before it started."});
+    Forget(cancelled);
     return true;
   }
 
-  std::unique_ptr<Pending> Remove(const Lock&, const Pending* pending) {
+  /// The first matching job that has not started, which no thread takes any more; null when there
+  /// is none. It stays among the jobs until it is done: the engine is closed after its last job.
+  template <typename Condition>
+  Pending* TakeFirst(Condition matches) {
+    const MutexLock lock(mutex_);
+    const auto found = std::ranges::find_if(
+        ready_, [&](const Pending* pending) { return !pending->started && matches(*pending); });
+    if (found == ready_.end()) return nullptr;
+    Pending* const taken = *found;
+    ready_.erase(found);
+    return taken;
+  }
+
+  void Forget(const Pending* pending) {
+    const MutexLock lock(mutex_);
+    static_cast<void>(Remove(lock, pending));
+    if (closing_ && jobs_.empty()) wake_.notify_all();
+  }
+
+  std::unique_ptr<Pending> Remove(const MutexLock&, const Pending* pending) KVBM_REQUIRES(mutex_) {
     const auto found = std::ranges::find_if(
         jobs_, [&](const std::unique_ptr<Pending>& job) { return job.get() == pending; });
     std::unique_ptr<Pending> removed = std::move(*found);
@@ -194,16 +216,16 @@ class ThreadedEngine final : public Engine {
     return removed;
   }
 
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   std::condition_variable wake_;
-  // All below are guarded by `mutex_`, except `threads_`, which belongs to the owner.
   /// Jobs that are not done, oldest first.
-  std::deque<std::unique_ptr<Pending>> jobs_;
+  std::deque<std::unique_ptr<Pending>> jobs_ KVBM_GUARDED_BY(mutex_);
   /// Those of them that have items to take, in the order in which threads take them.
-  std::deque<Pending*> ready_;
-  std::function<void()> closed_;
-  std::size_t live_threads_ = 0;
-  bool closing_ = false;
+  std::deque<Pending*> ready_ KVBM_GUARDED_BY(mutex_);
+  std::function<void()> closed_ KVBM_GUARDED_BY(mutex_);
+  std::size_t live_threads_ KVBM_GUARDED_BY(mutex_) = 0;
+  bool closing_ KVBM_GUARDED_BY(mutex_) = false;
+  /// The owner's.
   std::vector<std::thread> threads_;
 };
 

@@ -106,7 +106,7 @@ Status File::Write(std::span<const std::byte> source, std::uint64_t offset) cons
 
 Result<Reservation> File::Reserve(std::uint64_t offset, std::uint64_t length) {
   if (length == 0) return Reservation::kAllocated;
-  const std::lock_guard guard(reserving_);
+  const MutexLock lock(reserving_);
   const int error = allocate_(buffered_, offset, length);
   if (error == 0) return Reservation::kAllocated;
   if (error == EOPNOTSUPP) return FillWithZeros(offset, offset + length);

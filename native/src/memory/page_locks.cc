@@ -18,20 +18,19 @@ PageLocks::~PageLocks() {
 }
 
 CommitOutcome PageLocks::Lock(std::span<std::byte> pages) {
-  const std::lock_guard guard(mutex_);
+  const MutexLock lock(mutex_);
   LockKind kind = LockKind::kNo;
-  if (Covers(guard, pages, kind)) return {kind, false, ""};
+  if (Covers(lock, pages, kind)) return {kind, false, ""};
   DeviceRuntime* const devices = devices_();
-  if (devices == nullptr) return LockBySystem(guard, pages, "");
+  if (devices == nullptr) return LockBySystem(lock, pages, "");
   const Status status = devices->RegisterHost(pages);
-  if (!status.ok()) return LockBySystem(guard, pages, status.message());
+  if (!status.ok()) return LockBySystem(lock, pages, status.message());
   held_.emplace(pages.data(), Held{pages.size(), LockKind::kCuda});
   return {LockKind::kCuda, false, ""};
 }
 
 /// Locking twice is no error, but the driver calls it one.
-bool PageLocks::Covers(const std::lock_guard<std::mutex>&, std::span<std::byte> pages,
-                       LockKind& kind) const {
+bool PageLocks::Covers(const MutexLock&, std::span<std::byte> pages, LockKind& kind) const {
   auto after = held_.upper_bound(pages.data());
   if (after == held_.begin()) return false;
   const auto& [begin, held] = *--after;
@@ -39,8 +38,8 @@ bool PageLocks::Covers(const std::lock_guard<std::mutex>&, std::span<std::byte> 
   return pages.data() + pages.size() <= begin + held.size_bytes;
 }
 
-CommitOutcome PageLocks::LockBySystem(const std::lock_guard<std::mutex>&,
-                                      std::span<std::byte> pages, std::string refusal) {
+CommitOutcome PageLocks::LockBySystem(const MutexLock&, std::span<std::byte> pages,
+                                      std::string refusal) {
   const int error = platform::LockMemory(pages);
   if (error != 0) {
     if (!refusal.empty()) refusal += "; ";

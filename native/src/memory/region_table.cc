@@ -50,7 +50,7 @@ std::uint64_t RegionTable::Add(std::shared_ptr<File> file) {
 }
 
 std::uint64_t RegionTable::Add(Region region) {
-  const std::lock_guard guard(mutex_);
+  const MutexLock lock(mutex_);
   const std::uint64_t id = next_id_++;
   region.id = id;
   regions_.emplace(id, std::move(region));
@@ -60,7 +60,7 @@ std::uint64_t RegionTable::Add(Region region) {
 Result<Region> RegionTable::Find(double id) const {
   std::uint64_t number = 0;
   if (!ToOffset(id, number)) return WrongRegion("the number of an open region", id);
-  const std::lock_guard guard(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = regions_.find(number);
   if (found == regions_.end()) return WrongRegion("the number of an open region", id);
   return found->second;
@@ -82,7 +82,7 @@ void RegionTable::Close(double id) {
   Region closed;  // Ends after the lock is given back: unmapping takes time.
   std::uint64_t number = 0;
   if (!ToOffset(id, number)) return;
-  const std::lock_guard guard(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = regions_.find(number);
   if (found == regions_.end()) return;
   closed = std::move(found->second);
