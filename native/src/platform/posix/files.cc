@@ -95,7 +95,12 @@ int ExtendTo(FileHandle file, std::uint64_t size_bytes) {
   return ErrorOf(ftruncate(static_cast<int>(file), static_cast<off_t>(size_bytes)));
 }
 
-int SyncFile(FileHandle file) { return ErrorOf(fsync(static_cast<int>(file))); }
+int SyncFile(FileHandle file) {
+#ifdef F_FULLFSYNC  // On macOS fsync leaves the bytes in the drive's own cache.
+  if (fcntl(static_cast<int>(file), F_FULLFSYNC) == 0) return 0;
+#endif
+  return ErrorOf(fsync(static_cast<int>(file)));
+}
 
 OpenedFile OpenLocked(const std::string& path) {
   const OpenedFile file = OpenChecked(path, FlagsOf({.write = true, .create = true}));
