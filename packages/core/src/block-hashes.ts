@@ -1,4 +1,4 @@
-import { invalidArgument } from './assert.js'
+import { invalidArgument, nonNegativeInteger, positiveInteger } from './assert.js'
 
 /** How blocks are named: `sha256` isolates by salt; `xxh3` is the original's 64-bit chain, which does not. */
 export type HashAlgorithm = 'sha256' | 'xxh3'
@@ -19,8 +19,7 @@ export class PackedHashes {
 
   /** Lower-case hex of hash `index`, 32 digits. */
   hex(index: number): string {
-    if (!(index >= 0 && index < this.count)) throw invalidArgument('index', `0 to ${this.count - 1}`, index)
-    return hexOf(this.words, index * WORDS_PER_HASH)
+    return hexOf(this.words, this.#firstWord(index))
   }
 
   toHexArray(): string[] {
@@ -29,8 +28,13 @@ export class PackedHashes {
 
   /** Lane 0 or 1 of hash `index` as a 64-bit number (xxh3: 0 is the sequence hash, 1 the block hash). */
   lane(index: number, lane: 0 | 1): bigint {
-    const word = index * WORDS_PER_HASH + lane * 2
+    const word = this.#firstWord(index) + lane * 2
     return (BigInt(this.words[word + 1]!) << 32n) | BigInt(this.words[word]!)
+  }
+
+  #firstWord(index: number): number {
+    if (Number.isInteger(index) && index >= 0 && index < this.count) return index * WORDS_PER_HASH
+    throw invalidArgument('index', `an integer from 0 to ${this.count - 1}`, index)
   }
 }
 
@@ -61,16 +65,19 @@ export class BlockHashes extends PackedHashes {
       throw invalidArgument('backing.length', 'at least 4 (the parent)', backing.length)
     super(backing.subarray(WORDS_PER_HASH))
     this.algorithm = algorithm
-    this.pageSize = pageSize
-    this.start = start
+    this.pageSize = positiveInteger('pageSize', pageSize)
+    this.start = nonNegativeInteger('start', start)
     this.parent = backing.subarray(0, WORDS_PER_HASH)
     this.#backing = backing
   }
 
-  /** Names of the same blocks from `begin` to before `end`; shares memory, keeps start and parent right. */
+  /**
+   * Names of the same blocks from `begin` to before `end`, whole numbers that are clipped to what there is; shares memory,
+   * keeps start and parent right.
+   */
   subarray(begin: number, end: number = this.count): BlockHashes {
-    const from = Math.min(Math.max(begin, 0), this.count)
-    const to = Math.min(Math.max(end, from), this.count)
+    const from = clipped('begin', begin, { min: 0, max: this.count })
+    const to = clipped('end', end, { min: from, max: this.count })
     const backing = this.#backing.subarray(from * WORDS_PER_HASH, (to + 1) * WORDS_PER_HASH)
     return new BlockHashes({ algorithm: this.algorithm, pageSize: this.pageSize, backing, start: this.start + from })
   }
@@ -84,6 +91,12 @@ export class BlockHashes extends PackedHashes {
   isCompatibleWith(other: { readonly algorithm: HashAlgorithm; readonly pageSize: number }): boolean {
     return this.algorithm === other.algorithm && this.pageSize === other.pageSize
   }
+}
+
+// Half a block would be a name made of the halves of two.
+function clipped(name: string, value: number, { min, max }: { readonly min: number; readonly max: number }): number {
+  if (!Number.isInteger(value)) throw invalidArgument(name, 'an integer', value)
+  return Math.min(Math.max(value, min), max)
 }
 
 function hexOf(words: Uint32Array, at: number): string {

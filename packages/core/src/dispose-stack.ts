@@ -2,12 +2,12 @@
 export class DisposeStack {
   readonly #undo: Array<() => void | Promise<void>> = []
 
-  /** Remembers how to undo something; returns the resource for convenience. */
+  /** Remembers how to undo something. */
   defer(undo: () => void | Promise<void>): void {
     this.#undo.push(undo)
   }
 
-  /** Takes ownership of something closable. */
+  /** Takes ownership of something closable, and returns it. */
   use<T extends { close(): void | Promise<void> }>(resource: T): T {
     this.defer(() => resource.close())
     return resource

@@ -26,7 +26,10 @@ describe('PackedHashes', () => {
   test('refuses words that are no whole number of hashes, and indices beyond the last', () => {
     expect(() => new PackedHashes(new Uint32Array(5))).toThrow(/^words.length: expected a multiple of 4, got 5/)
     const two = new PackedHashes(new Uint32Array(8))
-    for (const index of [-1, 2, Number.NaN]) expect(() => two.hex(index)).toThrow(RangeError)
+    for (const index of [-1, 2, 0.5, Number.NaN]) {
+      expect(() => two.hex(index)).toThrow(/^index: expected an integer from 0 to 1/)
+      expect(() => two.lane(index, 0)).toThrow(/^index: expected an integer from 0 to 1/)
+    }
   })
 })
 
@@ -75,6 +78,21 @@ describe('BlockHashes', () => {
         expect(twice.backing).toEqual(whole.backing.subarray((from + at) * 4, (from + cut.count + 1) * 4))
       }),
     )
+  })
+
+  test('is not cut in the middle of a block', () => {
+    for (const at of [0.5, Number.NaN, '1' as unknown as number]) {
+      expect(() => hashesOf(2).subarray(at)).toThrow(/^begin: expected an integer/)
+      expect(() => hashesOf(2).subarray(0, at)).toThrow(/^end: expected an integer/)
+    }
+  })
+
+  test('refuses positions and page sizes that are none', () => {
+    const backing = new Uint32Array(8)
+    for (const start of [-1, 0.5, Number.NaN]) {
+      expect(() => new BlockHashes({ algorithm: 'sha256', pageSize: 16, backing, start })).toThrow(/^start: expected/)
+    }
+    expect(() => new BlockHashes({ algorithm: 'sha256', pageSize: 0, backing })).toThrow(/^pageSize: expected/)
   })
 
   test('refuses a backing without a parent', () => {
