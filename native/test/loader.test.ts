@@ -9,7 +9,11 @@ import { useTemporaryDirectory } from './support/temporary-directory.js'
 
 const directory = useTemporaryDirectory()
 
-beforeEach(() => vi.resetModules())
+beforeEach(() => {
+  vi.resetModules()
+  // Also where all tests run with the portable twin.
+  vi.stubEnv('KVBM_NATIVE', '')
+})
 afterEach(() => vi.unstubAllEnvs())
 
 describe('the native core', () => {
@@ -164,7 +168,6 @@ async function withoutAddons() {
       throw new Error('broken there\nand more')
     },
   })
-  vi.stubEnv('KVBM_NATIVE', '')
   const { BindingLoader } = await import('../lib/binding-loader.js')
   const loader = new BindingLoader(() => [broken('first place'), broken('second place')])
   return {
