@@ -91,7 +91,8 @@ export class Onboarder {
       }
       using piece = sliceRun(source, at, missingPrefix(batch, to).count)
       const brought = await copy({ ...leg, source: piece })
-      if ((brought?.count ?? 0) > 0 || !isComing(batch, to)) return brought
+      // Whose own copy brought nothing sound must not wait for others who try the same: they would wait for each other in turn.
+      if (brought !== undefined || !isComing(batch, to)) return brought
     }
   }
 

@@ -220,6 +220,18 @@ test('callers that want the same block wait for one copy, and when that fails th
   for (const one of resident) one.release()
 })
 
+test('several callers that want a damaged block all end, and it is counted once', async () => {
+  await using world = await faultyWorld({ device: 4, host: 4 })
+  const { manager } = world
+  const { hashes } = await computeBelow(manager, 'host', 3)
+  using lease = manager.match(hashes)
+  ;(manager.view(lease.runs[0]!.blocks, 0) as Uint8Array)[1]! ^= 1
+  const resident = await Promise.all([1, 2, 3].map(() => manager.onboard(lease)))
+  expect(resident.map(({ count }) => count)).toEqual([0, 0, 0])
+  expect(manager.status().corrupt.host).toBe(1)
+  for (const one of resident) one.release()
+})
+
 test('the caller who came first may leave: its copy is taken back, and whoever waited for it copies', async () => {
   await using world = await faultyWorld({ device: 4, host: 4 })
   const { manager, faults, regions } = world

@@ -51,7 +51,7 @@ export async function openManager({ device, host, disk, more = {}, settings }: T
   return (await KvBlockManager.create(config, settings)) as Manager
 }
 
-/** A manager on memory and files that fail on command. Background offload is off. */
+/** A manager on memory and files that fail on command. Background offload is off unless `writeThrough`. */
 export interface FaultyWorld extends AsyncDisposable {
   readonly manager: Manager
   readonly faults: FaultController
@@ -62,12 +62,19 @@ export interface FaultyWorld extends AsyncDisposable {
   readonly log: string[]
 }
 
-export async function faultyWorld({ device, host, disk, more = {}, settings }: TiersOption): Promise<FaultyWorld> {
+export async function faultyWorld({
+  device,
+  host,
+  disk,
+  more = {},
+  settings,
+  writeThrough = false,
+}: TiersOption & { readonly writeThrough?: boolean }): Promise<FaultyWorld> {
   const { binding, faults } = withFaults(loadBinding())
   const runtime = createTransferRuntime({ binding, threads: 2 })
   const regions = { device: -1, host: -1, disk: -1 }
   const log: string[] = []
-  const filter = { offloadFilter: NONE }
+  const filter = writeThrough ? {} : { offloadFilter: NONE }
   const found = (tier: TierName) => (storage: Storage) => {
     regions[tier] = storage.regionId
   }
