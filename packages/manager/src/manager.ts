@@ -210,6 +210,7 @@ export class Manager {
    */
   async onboard(lease: Lease, options: OnboardOptions = {}): Promise<Lease> {
     this.#assertOpen()
+    for (const { blocks } of lease.runs) this.#storeOf(blocks)
     const to = this.#store(options.to ?? this.#names[0]!)
     if (to.onDisk && this.#names.length > 1)
       throw new TypeError('onboard: nothing is brought up to the disk tier. Use offload() to copy blocks down.')

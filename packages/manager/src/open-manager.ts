@@ -66,39 +66,41 @@ function refuseSharding(config: ResolvedConfig): void {
     if (layout.logical !== undefined) throw new ShardingUnavailableError(`${name}Layout`)
 }
 
-async function openParts(
-  config: ResolvedConfig,
-  settings: ManagerSettings,
-  { owned, ties }: { readonly owned: DisposeStack; readonly ties: DisposeStack },
-): Promise<Parts> {
-  const { logger } = config.runtime
+/** What is closed, in which order, when the manager is. */
+interface Stacks {
+  readonly owned: DisposeStack
+  readonly ties: DisposeStack
+}
+
+async function openParts(config: ResolvedConfig, settings: ManagerSettings, stacks: Stacks): Promise<Parts> {
+  const { owned } = stacks
+  const shape = modelShape(config.model)
   const runtime = openRuntime(config, owned)
+  const machinery = newMachinery(config, settings, runtime)
+  const { transfers, events, closing } = machinery
+  const opening = { config, shape, runtime, settings, events, owned }
+  const { tiers, off } = await openTiers(opening)
+  const store = await openStaging(opening)
+  const deadlineMs = settings.transferDeadlineMs
+  const staging = new Staging({ store, transfers, deadlineMs, closing: closing.signal })
+  const queues = connectTiers([...tiers.values()], config, settings, machinery)
+  const remote = await openRemote(config.runtime, owned)
+  const hash = await hasher(config)
+  return { ...machinery, ...stacks, config, settings, shape, tiers, off, staging, queues, remote, hash }
+}
+
+/** What moves blocks and tells of it; it opens nothing. */
+function newMachinery(config: ResolvedConfig, settings: ManagerSettings, runtime: NativeTransferRuntime) {
+  const { logger } = config.runtime
+  const { transferDeadlineMs: deadlineMs, transferBatchMax: batchMax } = settings
   const closing = new AbortController()
   const counters = new Counters()
   const events = new EventHub({ external: config.eventManager, logger })
   const health = new TierHealth({ events, logger })
-  const transfers = new Transfers({
-    runtime,
-    counters,
-    deadlineMs: settings.transferDeadlineMs,
-    closing: closing.signal,
-  })
+  const transfers = new Transfers({ runtime, counters, deadlineMs, closing: closing.signal })
   const integrity = new Integrity({ isEnabled: config.integrity, counters, events, logger, health, transfers })
   const mover = new Mover({ transfers, integrity, health, counters })
-  const opening = { config, shape: modelShape(config.model), runtime, settings, events, owned }
-  const { tiers, off } = await openTiers(opening)
-  const staging = new Staging({
-    store: await openStaging(opening),
-    transfers,
-    deadlineMs: settings.transferDeadlineMs,
-    closing: closing.signal,
-  })
-  const tools = { transfers, mover, counters, batchMax: settings.transferBatchMax }
-  const queues = connectTiers([...tiers.values()], config, settings, tools)
-  const remote = await openRemote(config.runtime, owned)
-  const hash = await hasher(config)
-  const machinery = { ...tools, events, health, integrity, staging, queues, closing, remote, hash }
-  return { config, settings, shape: opening.shape, tiers, off, ...machinery, owned, ties }
+  return { closing, counters, events, health, transfers, integrity, mover, batchMax }
 }
 
 /** Threads of our own, which end with the manager, unless the caller gives some. */

@@ -150,6 +150,16 @@ test('up to host only; to disk nothing is brought up', async () => {
   await expect(manager.onboard(lease, { to: 'disk' })).rejects.toThrow(/nothing is brought up to the disk tier/)
 })
 
+test('a lease of another manager is refused: its block numbers mean other blocks here', async () => {
+  await using one = await openManager({ device: 2, host: 2 })
+  await using other = await openManager({ device: 2, host: 2 })
+  const { hashes, kept } = await compute(other, 1)
+  using lease = other.match(hashes)
+  await expect(one.onboard(lease, { to: 'host' })).rejects.toThrow('do not belong to this manager')
+  expect(() => one.view(kept, 0)).toThrow('do not belong to this manager')
+  kept.release()
+})
+
 test('an empty lease comes up empty', async () => {
   await using manager = await openManager({ device: 1, host: 1 })
   using lease = manager.match(manager.hash([1, 2, 3]))
