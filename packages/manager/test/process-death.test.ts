@@ -14,7 +14,7 @@ const PROMPTS_PER_LIFE = 2000
 const programs = temporaryDirectory()
 let program = ''
 beforeAll(async () => {
-  program = await bundleProgram('doomed-process', programs.path)
+  program = await bundleProgram(new URL('./support/doomed-process.ts', import.meta.url), programs.path)
 })
 afterAll(() => programs[Symbol.dispose]())
 

@@ -6,10 +6,10 @@ import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { build } from 'tsup'
 
-/** Node 20 cannot run TypeScript: bundles a program beside this file, with everything it imports, into `directory`. */
-export async function bundleProgram(name: string, directory: string): Promise<string> {
+/** Node 20 cannot run TypeScript: bundles a program, with everything it imports, into `directory`. */
+export async function bundleProgram(program: URL, directory: string): Promise<string> {
   await build({
-    entry: { [name]: fileURLToPath(new URL(`./${name}.ts`, import.meta.url)) },
+    entry: { program: fileURLToPath(program) },
     outDir: directory,
     outExtension: () => ({ js: '.mjs' }),
     format: ['esm'],
@@ -24,7 +24,7 @@ export async function bundleProgram(name: string, directory: string): Promise<st
       options.banner = { js: REQUIRE }
     },
   })
-  return `${directory}/${name}.mjs`
+  return `${directory}/program.mjs`
 }
 
 const REQUIRE =
