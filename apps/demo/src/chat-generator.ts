@@ -11,14 +11,14 @@ const STATISTICS = {
   tokensPerBlock: 512,
   requestsPerSecond: 3.4,
   continued: 0.44,
-  pauseMedianMs: 114_000,
-  pauseSigma: 1,
-  ownBlocksMedian: 9,
-  ownBlocksSigma: 1.25,
-  ownBlocksMax: 240,
-  turnBlocksMedian: 2.6,
-  turnBlocksSigma: 1,
-  documents: 60,
+  pauseMedianMs: 155_000,
+  pauseSigma: 1.1,
+  ownBlocksMedian: 9.5,
+  ownBlocksSigma: 1.4,
+  ownBlocksMax: 170,
+  turnBlocksMedian: 2,
+  turnBlocksSigma: 1.2,
+  documents: 40,
   documentBlocksMax: 12,
   withDocument: 0.15,
 } as const
@@ -51,8 +51,8 @@ export function* generateChats(seed: number): Generator<TraceRequest, never, voi
 
 /** Short prompts are followed up more often than long ones. */
 function continuation(blocks: number): number {
-  if (blocks <= 4) return 0.65
-  return blocks < 48 ? 0.44 : 0.3
+  if (blocks <= 4) return 0.76
+  return blocks < 24 ? 0.46 : 0.31
 }
 
 class World {

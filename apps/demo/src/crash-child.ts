@@ -2,7 +2,7 @@ import type { Manager } from '@kvbm/manager'
 import { BlockChecker, tokensOf } from './block-content.js'
 import { openCache, PAGE_SIZE } from './cache.js'
 import type { ChildTask, HeirMessage, VictimMessage } from './crash-scene.js'
-import { requestsOf } from './replay-scene.js'
+import { openRequests } from './requests.js'
 import { Server } from './server.js'
 import { Stages } from './stages.js'
 
@@ -33,7 +33,7 @@ async function serveUntilKilled(manager: Manager, task: ChildTask): Promise<void
       void tell({ kind: 'committed', hashes: event.hashes.toHexArray() })
   })
   const server = new Server(manager, new Stages())
-  for await (const request of requestsOf({ trace: undefined, seed: task.seed, requests: Number.MAX_SAFE_INTEGER }))
+  for (const request of await openRequests({ trace: undefined, seed: task.seed, requests: Number.MAX_SAFE_INTEGER }))
     await server.serve(request)
 }
 
@@ -44,7 +44,7 @@ async function verifyAndServe(manager: Manager, task: ChildTask): Promise<void> 
   let seen = 0
   let hit = 0
   let wrongLater = 0
-  for await (const request of requestsOf({ ...task, trace: undefined })) {
+  for (const request of await openRequests({ ...task, trace: undefined })) {
     const served = await server.serve(request)
     seen += served.seen
     hit += served.hit
@@ -70,7 +70,7 @@ async function verifySurvivors(
   const checker = new BlockChecker(manager.blockBytes)
   const found = new Set<string>()
   let wrong = 0
-  for await (const request of requestsOf({ trace: undefined, seed: task.seed, requests: Number.MAX_SAFE_INTEGER })) {
+  for (const request of await openRequests({ trace: undefined, seed: task.seed, requests: Number.MAX_SAFE_INTEGER })) {
     const hashes = manager.hash(tokensOf(request.hashIds, PAGE_SIZE))
     const present = manager.disk.scan(hashes)
     for (let index = 0; index < hashes.count; index++) {

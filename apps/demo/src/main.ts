@@ -5,9 +5,10 @@ import colors from 'picocolors'
 import { openCache } from './cache.js'
 import { runChild } from './crash-child.js'
 import { type CrashReport, runCrashScene } from './crash-scene.js'
-import { parseReplayOptions, REPLAY_HELP, type ReplayOptions, UsageError } from './options.js'
+import { parseReplayOptions, REPLAY_HELP, type ReplayOptions } from './options.js'
 import { replay } from './replay-scene.js'
 import { formatReport, type Report } from './report.js'
+import { UsageError } from './usage-error.js'
 
 async function runReplay(options: ReplayOptions): Promise<void> {
   const stop = stopOnInterrupt()

@@ -1,37 +1,24 @@
 import type { Manager } from '@kvbm/manager'
 import { MultiBar, Presets, type SingleBar } from 'cli-progress'
-import { generateChats } from './chat-generator.js'
 import type { ReplayOptions } from './options.js'
 import { buildReport, newTally, type Report, type Tally } from './report.js'
+import { openRequests } from './requests.js'
 import { Server } from './server.js'
 import { Stages } from './stages.js'
-import { readTrace, type TraceRequest } from './trace.js'
 
 /** Tokens that one block of a trace stands for. */
 const TOKENS_PER_BLOCK = 512
 
-/** The requests to serve: of a trace file, or of the seeded generator. */
-export async function* requestsOf({
-  trace,
-  seed,
-  requests,
-}: Pick<ReplayOptions, 'trace' | 'seed' | 'requests'>): AsyncGenerator<TraceRequest, void, void> {
-  let served = 0
-  for await (const request of trace === undefined ? generateChats(seed) : readTrace(trace)) {
-    if (served++ === requests) return
-    yield request
-  }
-}
-
 /** Serves every request, one at a time, and reports. Stops cleanly between two requests when the signal aborts. */
 export async function replay(manager: Manager, options: ReplayOptions, signal: AbortSignal): Promise<Report> {
+  const requests = await openRequests(options)
   const stages = new Stages()
   const server = new Server(manager, stages)
   const tally = newTally()
   const everSeen = new Set<number>()
-  const progress = new Progress(options.trace === undefined ? options.requests : undefined)
+  const progress = new Progress(requests.total)
   const started = performance.now()
-  for await (const request of requestsOf(options)) {
+  for (const request of requests) {
     if (signal.aborted) break
     const served = await server.serve(request)
     tally.infiniteHit += infiniteHit(request.hashIds, everSeen)

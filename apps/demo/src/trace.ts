@@ -1,8 +1,8 @@
-import { createReadStream, existsSync } from 'node:fs'
-import { createInterface } from 'node:readline'
-import type { Readable } from 'node:stream'
+import { once } from 'node:events'
+import { createReadStream } from 'node:fs'
+import { pipeline, type Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
-import { UsageError } from './options.js'
+import { UsageError } from './usage-error.js'
 
 /** One request: one id per block of its prompt; equal ids mean an equal block with an equal prefix. */
 export interface TraceRequest {
@@ -14,63 +14,86 @@ export interface TraceRequest {
   readonly hashIds: readonly number[]
 }
 
-/** Requests of a file in Mooncake's JSONL format, plain or gzip, one after another. Throws `UsageError` naming file, line and reason. */
-export async function* readTrace(file: string): AsyncGenerator<TraceRequest, void, void> {
-  if (!existsSync(file)) throw new UsageError(`--trace: there is no file '${file}'.`)
+/** The first `requestsMax` requests of a file in Mooncake's JSONL format, plain or gzip. Throws `UsageError`: file, line, reason. */
+export async function loadTrace(file: string, requestsMax: number): Promise<TraceRequest[]> {
+  const requests: TraceRequest[] = []
+  for await (const request of readTrace(file)) if (requests.push(request) === requestsMax) break
+  if (requests.length === 0) throw new UsageError(`${file}: there is no request in this file.`)
+  return requests
+}
+
+async function* readTrace(file: string): AsyncGenerator<TraceRequest, void, void> {
   let number = 0
   try {
-    for await (const line of createInterface({ input: openTrace(file), crlfDelay: Number.POSITIVE_INFINITY })) {
+    for await (const line of linesOf(await openText(file))) {
       number++
-      if (line.trim() !== '') yield parseLine(line, file, number)
+      if (line.trim() !== '') yield parseLine(line, `${file}:${number}`)
     }
   } catch (error) {
     if (error instanceof UsageError) throw error
-    throw new UsageError(
-      `${file}, after line ${number}: cannot be read (${error instanceof Error ? error.message : String(error)}).`,
-    )
+    throw new UsageError(`${file}:${number + 1}: cannot be read: ${(error as Error).message}.`)
   }
 }
 
-function openTrace(file: string): Readable {
+/** The file's text. Whether it is packed is told by its first bytes, so its name does not matter. */
+async function openText(file: string): Promise<Readable> {
   const raw = createReadStream(file)
-  if (!file.endsWith('.gz')) return raw
-  const unpacked = createGunzip()
-  raw.on('error', (error) => unpacked.destroy(error))
-  return raw.pipe(unpacked)
+  await once(raw, 'readable')
+  const head = raw.read() as Buffer | null
+  if (head === null) return raw
+  raw.unshift(head)
+  const isGzip = head[0] === 0x1f && head[1] === 0x8b
+  // The reader of the last stream learns of an error in the first.
+  return isGzip ? pipeline(raw, createGunzip(), () => {}) : raw
 }
 
-function parseLine(line: string, file: string, number: number): TraceRequest {
-  const fail = (reason: string): never => {
-    throw new UsageError(`${file}, line ${number}: ${reason}.`)
+async function* linesOf(text: Readable): AsyncGenerator<string, void, void> {
+  let rest = ''
+  for await (const chunk of text.setEncoding('utf8')) {
+    const lines = (rest + chunk).split('\n')
+    rest = lines.pop()!
+    yield* lines
   }
-  const record = parseJson(line) ?? fail('not a JSON object')
-  const field = (name: string): number => {
-    const value = record[name]
-    return typeof value === 'number' && value >= 0
-      ? value
-      : fail(`'${name}' must be a number of 0 or more, got ${JSON.stringify(value)}`)
-  }
-  const ids = record['hash_ids']
-  if (!Array.isArray(ids) || ids.length === 0)
-    fail(`'hash_ids' must be a list of at least one block id, got ${JSON.stringify(ids)}`)
-  const hashIds = ids as unknown[]
-  const bad = hashIds.findIndex((id) => !Number.isSafeInteger(id) || (id as number) < 0)
-  if (bad >= 0) fail(`'hash_ids' must hold whole numbers, got ${JSON.stringify(hashIds[bad])} at index ${bad}`)
+  yield rest
+}
+
+function parseLine(line: string, where: string): TraceRequest {
+  const record = parseObject(line, where)
+  const inputLength = numberAt(record, 'input_length', where)
   return {
-    timestamp: field('timestamp'),
-    inputLength: field('input_length'),
-    outputLength: field('output_length'),
-    hashIds: hashIds as number[],
+    timestamp: numberAt(record, 'timestamp', where),
+    inputLength,
+    outputLength: numberAt(record, 'output_length', where),
+    hashIds: idsAt(record, inputLength, where),
   }
 }
 
-function parseJson(line: string): Record<string, unknown> | undefined {
+function parseObject(line: string, where: string): Record<string, unknown> {
   try {
     const value: unknown = JSON.parse(line)
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? (value as Record<string, unknown>)
-      : undefined
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
   } catch {
-    return undefined
+    // The message below says enough.
   }
+  throw new UsageError(`${where}: not a JSON object: ${shortened(line.trim())}`)
+}
+
+function numberAt(record: Record<string, unknown>, name: string, where: string): number {
+  const value = record[name]
+  if (typeof value === 'number' && value >= 0) return value
+  throw new UsageError(`${where}: '${name}' must be a number of 0 or more, got ${shortened(JSON.stringify(value))}`)
+}
+
+function idsAt(record: Record<string, unknown>, inputLength: number, where: string): number[] {
+  const ids: unknown = record['hash_ids']
+  if (!Array.isArray(ids) || (ids.length === 0 && inputLength > 0))
+    throw new UsageError(`${where}: 'hash_ids' must list the ids of blocks, got ${shortened(JSON.stringify(ids))}`)
+  const bad = ids.findIndex((id) => !Number.isSafeInteger(id) || id < 0)
+  if (bad < 0) return ids as number[]
+  const got = shortened(JSON.stringify(ids[bad]))
+  throw new UsageError(`${where}: 'hash_ids' must hold whole numbers of 0 or more, got ${got} at index ${bad}`)
+}
+
+function shortened(text = 'nothing'): string {
+  return text.length > 60 ? `${text.slice(0, 57)}…` : text
 }

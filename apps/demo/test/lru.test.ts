@@ -5,7 +5,7 @@ import { hashTokens } from '@kvbm/tokens'
 import { expect, test } from 'vitest'
 import { tokensOf } from '../src/block-content.js'
 import { openCache } from '../src/cache.js'
-import { requestsOf } from '../src/replay-scene.js'
+import { openRequests } from '../src/requests.js'
 import { Server } from '../src/server.js'
 import { Stages } from '../src/stages.js'
 import { lruHitRatio } from './lru-oracle.js'
@@ -16,7 +16,7 @@ const TRACE = fileURLToPath(
 
 async function idsOf(trace: string | undefined, requests: number): Promise<readonly number[][]> {
   const ids: number[][] = []
-  for await (const request of requestsOf({ trace, seed: 7, requests })) ids.push([...request.hashIds])
+  for (const request of await openRequests({ trace, seed: 7, requests })) ids.push([...request.hashIds])
   return ids
 }
 
@@ -32,7 +32,7 @@ async function servedHitRatio(
     let seen = 0
     let hit = 0
     let wrong = 0
-    for await (const request of requestsOf({ trace, seed: 7, requests })) {
+    for (const request of await openRequests({ trace, seed: 7, requests })) {
       const served = await server.serve(request)
       seen += served.seen
       hit += served.hit

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, expect, test } from 'vitest'
-import { readTrace, type TraceRequest } from '../src/trace.js'
+import { loadTrace, type TraceRequest } from '../src/trace.js'
 
 const dir = mkdtempSync(join(tmpdir(), 'kvbm-trace-'))
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
@@ -13,9 +13,7 @@ const LINE = '{"timestamp": 27, "input_length": 1024, "output_length": 5, "hash_
 async function read(name: string, content: string | Buffer): Promise<TraceRequest[]> {
   const file = join(dir, name)
   writeFileSync(file, content)
-  const requests: TraceRequest[] = []
-  for await (const request of readTrace(file)) requests.push(request)
-  return requests
+  return loadTrace(file, Number.MAX_SAFE_INTEGER)
 }
 
 test('plain and gzip files give the same requests; empty lines are nothing', async () => {
