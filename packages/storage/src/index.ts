@@ -2,6 +2,7 @@ export { createAllocator } from './create-allocator.js'
 export { DeviceAllocator, type DeviceAllocatorOptions } from './device-allocator.js'
 export { LockUnavailableError } from './directory-lock.js'
 export { DiskAllocator, type DiskAllocatorOptions } from './disk-allocator.js'
+export { eraseSlots, type SlotErasure } from './erase-slots.js'
 export type { OpenSlotsOptions } from './open-slots.js'
 export { PinnedAllocator } from './pinned-allocator.js'
 export { claimDirectory } from './private-directory.js'
@@ -19,6 +20,7 @@ export {
 } from './slot-directories.js'
 export type { SlotFile } from './slot-file.js'
 export type { CommitRows } from './slot-records.js'
+export { readSlotTable, type SlotTable, type SlotTableRefusal } from './slot-table.js'
 export { SystemAllocator } from './system-allocator.js'
 export {
   createTransferRuntime,
@@ -26,4 +28,5 @@ export {
   type NativeTransferRuntime,
   type TransferRuntimeOptions,
 } from './transfer-runtime.js'
+export { type SlotVerification, type VerifyOptions, verifySlots } from './verify-slots.js'
 export { type WrapMemoryOptions, wrapMemory } from './wrap-memory.js'
