@@ -9,7 +9,13 @@ export { KvManagerLayoutConfig, type LayoutBuilder, type LayoutPart } from './la
 export type { LayoutConfig, LayoutInput } from './layout-schema.js'
 export { KvBlockManagerConfig, type ManagerConfigBuilder } from './manager-config.js'
 export { KvManagerModelConfig, type ModelBuilder, type ModelPart } from './model-config.js'
-export { FINGERPRINT_VERSION, modelFingerprint, modelSalt, type SaltOptions } from './model-identity.js'
+export {
+  FINGERPRINT_VERSION,
+  fingerprintModel,
+  modelFingerprint,
+  modelSalt,
+  type SaltOptions,
+} from './model-identity.js'
 export { MODEL_PRESETS, type ModelPreset, modelPreset } from './model-presets.js'
 export type { InnerOrder, ModelConfig, ModelInput } from './model-schema.js'
 export { NixlOptions, type ResolvedNixl } from './nixl-options.js'

@@ -1,5 +1,6 @@
-import { dtypeName } from '@kvbm/core'
-import type { ModelConfig } from './model-schema.js'
+import { DType, dtypeName } from '@kvbm/core'
+import { KvManagerModelConfig } from './model-config.js'
+import type { ModelConfig, ModelInput } from './model-schema.js'
 
 /** Raised when bytes written under the same facts would mean something else. */
 export const FINGERPRINT_VERSION = 1
@@ -52,4 +53,26 @@ export function modelFingerprint(model: ModelConfig): string {
 function byteOrder({ innerOrder, kvHeads, headDim }: ModelConfig): string {
   if (innerOrder === 'nhd') return 'layer,outer,token,inner'
   return `layer,outer,head,token,dim:${kvHeads ?? '?'}x${headDim ?? '?'}`
+}
+
+/** The model that a fingerprint stands for; undefined for a text that is none of this version. */
+export function fingerprintModel(fingerprint: string): ModelConfig | undefined {
+  try {
+    const { version, byteOrder: order, dtype, ...shape } = JSON.parse(fingerprint)
+    const model = KvManagerModelConfig.parse({ ...shape, ...headsOf(order), dtype: dtypeNamed(dtype) })
+    return version === FINGERPRINT_VERSION && modelFingerprint(model) === fingerprint ? model : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function headsOf(order: string): Partial<ModelInput> {
+  const [, kvHeads, headDim] = /:(\d+)x(\d+)$/.exec(order) ?? []
+  if (!order.includes('head')) return {}
+  return { innerOrder: 'hnd', ...(kvHeads !== undefined && { kvHeads: Number(kvHeads), headDim: Number(headDim) }) }
+}
+
+function dtypeNamed(name: string): DType {
+  const [, bytesPerToken] = /^opaque:(\d+)$/.exec(name) ?? []
+  return bytesPerToken === undefined ? (name as DType) : DType.opaque(Number(bytesPerToken))
 }

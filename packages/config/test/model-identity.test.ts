@@ -1,7 +1,7 @@
 import { DType } from '@kvbm/core'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { KvManagerModelConfig, type ModelInput, modelFingerprint, modelSalt } from '../src/index.js'
+import { fingerprintModel, KvManagerModelConfig, type ModelInput, modelFingerprint, modelSalt } from '../src/index.js'
 
 const BASE = { modelId: 'm', numLayers: 4, outerDim: 2, pageSize: 16, innerDim: 256 } as const
 const model = (fields: Partial<ModelInput> = {}) => KvManagerModelConfig.parse({ ...BASE, ...fields })
@@ -76,4 +76,23 @@ describe('fingerprint', () => {
   test('a width and the dtype it stands for are the same', () => {
     expect(modelFingerprint(model({ dtypeWidthBytes: 2 }))).toBe(modelFingerprint(model({ dtype: 'fp16' })))
   })
+
+  test.each<[string, Partial<ModelInput>]>([
+    ['of the usual kind', {}],
+    ['with heads first', { innerOrder: 'hnd', kvHeads: 4, headDim: 64 }],
+    ['with heads first and not counted', { innerOrder: 'hnd' }],
+    ['of opaque rows', { dtype: DType.opaque(34) }],
+    ['named by xxh3', { hashAlgorithm: 'xxh3', dtype: 'bf16' }],
+  ])('a model %s is read back from its fingerprint, with the same salt', (_what, fields) => {
+    const read = fingerprintModel(modelFingerprint(model(fields)))
+    expect(read).toEqual(model(fields))
+    expect(modelSalt(read!, { tenant: 'a' })).toBe(modelSalt(model(fields), { tenant: 'a' }))
+  })
+
+  test.each(['', '{}', 'null', '{"model":"other"}', modelFingerprint(model()).replace('"version":1', '"version":2')])(
+    'no model is read from %j',
+    (text) => {
+      expect(fingerprintModel(text)).toBeUndefined()
+    },
+  )
 })
