@@ -1,5 +1,4 @@
-import { join } from 'node:path'
-import { DirectoryLockedError, StorageFullError } from '@kvbm/core'
+import { StorageFullError } from '@kvbm/core'
 import {
   claimDirectory,
   isSlotDirectoryLocked,
@@ -12,7 +11,7 @@ import {
   slotsForBytes,
 } from '@kvbm/storage'
 import type { Clock } from './clock.js'
-import { pause } from './wait-for.js'
+import { withDirectoryLock } from './with-directory-lock.js'
 
 export interface CacheDirectoryOptions {
   readonly path: string
@@ -41,9 +40,6 @@ interface Survey {
   readonly exists: boolean
 }
 
-/** How long to try for the short lock, and how long between two tries at first. */
-const LOCK_WAIT_MS = 5000
-const LOCK_RETRY_MS = 5
 /** What a sub-directory may grow by before it must ask again: a segment of its file, as the manager chooses it. */
 const GROWTH_STEP_MIN_BYTES = 2 ** 20
 const GROWTH_STEP_MAX_BYTES = 256 * 2 ** 20
@@ -104,17 +100,8 @@ export class CacheDirectory {
     this.#headroom.delete(name)
   }
 
-  async #exclusively<T>(act: () => Promise<T>): Promise<T> {
-    const { runtime, clock } = this.#options
-    await this.claim()
-    const path = join(this.path, 'directory.lock')
-    const deadline = clock.now() + LOCK_WAIT_MS
-    for (let retryMs = LOCK_RETRY_MS; ; retryMs *= 2) {
-      const lock = await runtime.binding.lockFile(path)
-      if (lock !== undefined) return act().finally(() => lock.release())
-      if (clock.now() >= deadline) throw new DirectoryLockedError(this.path, `for ${LOCK_WAIT_MS} ms`)
-      await pause(clock, retryMs * (0.5 + Math.random()))
-    }
+  #exclusively<T>(act: () => Promise<T>): Promise<T> {
+    return withDirectoryLock(this.path, act, this.#options)
   }
 
   async #makeRoom(share: DirectoryShare): Promise<number> {

@@ -28,6 +28,7 @@ export type { ExplainReason, FirstDifference, KvExplanation } from './explain.js
 export { type KvCache, type KvCacheStatus, openKvCache } from './kv-cache.js'
 export type { KvCacheOptions } from './kv-cache-options.js'
 export type { LoadEstimate, LoadReason } from './load-policy.js'
+export { readModelNote } from './model-note.js'
 export type { DiskState, ModelStatus } from './model-store.js'
 export type { ScratchStatus } from './scratch-pool.js'
 export type {
@@ -55,3 +56,4 @@ export type {
 } from './session-types.js'
 export type { TierTokens } from './tier-tokens.js'
 export type { Warmed } from './warm.js'
+export { type DirectoryLockOptions, withDirectoryLock } from './with-directory-lock.js'

@@ -1,5 +1,3 @@
-import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import {
   blocksForBytes,
   bytesPerBlock,
@@ -14,6 +12,7 @@ import { KvBlockManager, type Lease, type Manager, type ManagerStatus } from '@k
 import { type NativeTransferRuntime, slotDirectoryName } from '@kvbm/storage'
 import type { CacheDirectory, DirectoryShare } from './cache-directory.js'
 import type { Clock } from './clock.js'
+import { writeModelNote } from './model-note.js'
 import { PromptMemory } from './prompt-memory.js'
 import { settlesWithin } from './wait-for.js'
 
@@ -203,7 +202,7 @@ export class ModelStore {
     try {
       const manager = await directory.opening(this.#share, (numBlocks) => this.#create({ directory, numBlocks }))
       this.#disk = DISK_OK
-      await this.#nameDirectory(directory)
+      await writeModelNote(directory.path, this.#share.name, this.name)
       return manager
     } catch (error) {
       if (!isDiskTrouble(error)) throw error
@@ -231,12 +230,6 @@ export class ModelStore {
     if (disk === undefined) return (await KvBlockManager.create(config)) as Manager
     const allocator = { kind: 'disk' as const, path: disk.directory.path }
     return (await KvBlockManager.create({ ...config, diskLayout: { numBlocks: disk.numBlocks, allocator } })) as Manager
-  }
-
-  /** So that a person who looks into the directory sees whose blocks these are. */
-  async #nameDirectory(directory: CacheDirectory): Promise<void> {
-    const path = join(directory.path, this.#share.name, 'model.json')
-    await writeFile(path, `${JSON.stringify({ name: this.name })}\n`, { mode: 0o600 }).catch(() => undefined)
   }
 
   #warnOnce(message: string): void {

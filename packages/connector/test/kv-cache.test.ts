@@ -1,9 +1,10 @@
-import { existsSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs'
+import { existsSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { setImmediate } from 'node:timers/promises'
 import { KvbmError } from '@kvbm/core'
 import { Registry } from 'prom-client'
 import { describe, expect, test } from 'vitest'
-import { type KvCache, openKvCache, systemClock } from '../src/index.js'
-import { MemoryDriver, MemoryEngine } from '../src/testing/index.js'
+import { type KvCache, openKvCache, readModelNote, systemClock, withDirectoryLock } from '../src/index.js'
+import { ManualClock, MemoryDriver, MemoryEngine } from '../src/testing/index.js'
 import { ask, openWorld, prompt, RecordingLogger, TemporaryDirectory } from './world.js'
 
 /** One model of its own on a cache. */
@@ -196,7 +197,25 @@ describe('the directory', () => {
     })
     await ask(world, prompt(100))
     const [name] = subdirectories(directory)
-    expect(JSON.parse(readFileSync(directory.at(name!, 'model.json'), 'utf8'))).toEqual({ name: 'Smol.gguf' })
+    expect(await readModelNote(directory.path, name!)).toBe('Smol.gguf')
+    writeFileSync(directory.at(name!, 'model.json'), '{"name":')
+    expect(await readModelNote(directory.path, name!)).toBeUndefined()
+  })
+
+  test('its short lock is held by one at a time; who waits too long for it is told', async () => {
+    using directory = new TemporaryDirectory()
+    const clock = new ManualClock()
+    const order: string[] = []
+    await withDirectoryLock(directory.path, async () => {
+      let waits = true
+      const second = withDirectoryLock(directory.path, async () => order.push('second'), { clock })
+      const refused = second.catch((error: unknown) => error).finally(() => (waits = false))
+      for (; waits; await setImmediate()) clock.advance(1000)
+      expect(await refused).toMatchObject({ code: 'KVBM_DIRECTORY_LOCKED' })
+      order.push('first')
+    })
+    expect(order).toEqual(['first'])
+    expect(await withDirectoryLock(directory.path, async () => 'free again')).toBe('free again')
   })
 })
 
