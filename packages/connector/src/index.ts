@@ -39,7 +39,9 @@ export type {
   GenerationEnd,
   GenerationEvent,
   PromptReady,
+  PromptSpan,
   ServedModel,
+  ServedStatus,
   WarmReport,
 } from './served-model.js'
 export type { KvSession } from './session.js'
@@ -54,6 +56,6 @@ export type {
   SessionOptions,
   SessionReport,
 } from './session-types.js'
-export type { TierTokens } from './tier-tokens.js'
+export type { TierSpan, TierTokens } from './tier-tokens.js'
 export type { Warmed } from './warm.js'
 export { type DirectoryLockOptions, withDirectoryLock } from './with-directory-lock.js'

@@ -12,14 +12,26 @@ export interface GenerateRequest {
   readonly maxTokens: number
   /** 0 is greedy. */
   readonly temperature: number
+  /** Draws only from the likeliest tokens that together have this probability. Default 1: from all. */
+  readonly topP?: number | undefined
   readonly seed?: number | undefined
   /** The text ends before the first of these. */
   readonly stop?: readonly string[] | undefined
   /** Blocks of one tenant are invisible to others. */
   readonly tenant?: string | undefined
+  /** The bits of a run without cache, at the price of shorter hits. Default false. */
   readonly exact?: boolean | undefined
+  /** `false`: neither looks anything up nor captures, to see what the cache is worth. Default true. */
+  readonly cache?: boolean | undefined
   /** Ends the generation at the next token; the iteration then ends with `finishReason: 'aborted'`. */
   readonly signal?: AbortSignal | undefined
+}
+
+/** Neighbouring tokens of a prompt that came from the same place. */
+export interface PromptSpan {
+  /** The tier that held them, or `computed`: the engine evaluated them for this request. */
+  readonly source: TierName | 'computed'
+  readonly tokens: number
 }
 
 /** The prompt is in the engine: what the cache gave, and how long each part took. Comes first, before any text. */
@@ -27,7 +39,8 @@ export interface PromptReady {
   readonly type: 'prompt'
   readonly promptTokens: number
   readonly cachedTokens: number
-  readonly byTier: Readonly<Record<TierName, number>>
+  /** Where the prompt's tokens came from, from the first to the last; together `promptTokens`. */
+  readonly spans: readonly PromptSpan[]
   /** Milliseconds the request waited for a free sequence, looked its blocks up, put them in, and evaluated the rest. */
   readonly timings: {
     readonly waitMs: number
@@ -68,6 +81,8 @@ export interface ServedModel {
   readonly id: string
   /** What people must know first, e.g. that the weights are random and the text is noise; empty for a real model. */
   readonly notice: string
+  /** Tokens are numbers below this. */
+  readonly vocabularySize: number
   /** Tokens of prompt and answer together. */
   readonly contextTokens: number
   /** Requests that can decode at the same time. */
@@ -80,11 +95,18 @@ export interface ServedModel {
   generate(request: GenerateRequest): AsyncIterable<GenerationEvent>
   /** Makes sure a prefix is cached: evaluates and captures what is not. */
   warm(tokens: Uint32Array, options?: { readonly tenant?: string; readonly signal?: AbortSignal }): Promise<WarmReport>
-  /** Why a prompt would hit or miss, in the caller's own tenant. */
+  /** Why a prompt would hit or miss. Says nothing that prompts of other tenants would tell. */
   explain(tokens: Uint32Array, options?: { readonly tenant?: string }): CacheExplanation
-  /** Plain JSON: tiers, counts, averages. */
-  status(): object
+  status(): ServedStatus
   close(): Promise<void>
+}
+
+/** Plain JSON: what everybody may know of a model's cache. Counts, which would tell of other tenants, are left to metrics. */
+export interface ServedStatus {
+  readonly cache: 'closed' | 'opening' | 'open' | 'off'
+  /** Why it is off; empty otherwise. */
+  readonly reason: string
+  readonly tiers: Readonly<Partial<Record<TierName, { readonly state: string; readonly reason: string }>>>
 }
 
 /** What warming a prompt found cached, and how long it took. */
@@ -99,8 +121,10 @@ export interface CacheExplanation {
   readonly promptTokens: number
   readonly cachedTokens: number
   readonly byTier: Readonly<Record<TierName, number>>
-  /** `hit`, or why the hit is not longer. */
+  /** `hit`, or the name of why the hit is not longer. */
   readonly reason: string
+  /** The same in one sentence, with numbers and, where there is one, the remedy. */
+  readonly message: string
   /** First token that differs from the nearest prompt seen before, with the text around it in both; absent when none is near. */
   readonly firstDifference?: { readonly token: number; readonly here: string; readonly before: string }
 }

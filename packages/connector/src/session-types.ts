@@ -1,7 +1,7 @@
 import type { CaptureSkip } from './capture-scheduler.js'
 import type { DeclineReason } from './engine-driver.js'
 import type { LoadEstimate, LoadReason } from './load-policy.js'
-import type { TierTokens } from './tier-tokens.js'
+import type { TierSpan, TierTokens } from './tier-tokens.js'
 
 /** Whose request it is. */
 export interface SessionOptions {
@@ -43,6 +43,8 @@ export interface Loaded {
   readonly tokens: number
   readonly ms: number
   readonly byTier: TierTokens
+  /** The same in the order of the prompt. */
+  readonly spans: readonly TierSpan[]
   /** In exact mode: where the evaluation of the rest must end a batch, the prompt's length last. Else only that. */
   readonly cuts: readonly number[]
 }

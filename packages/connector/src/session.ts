@@ -19,7 +19,7 @@ import type {
   SessionOptions,
   SessionReport,
 } from './session-types.js'
-import { NO_TOKENS, type TierTokens, tierTokens, totalTokens } from './tier-tokens.js'
+import { NO_TOKENS, type TierTokens, tierSpans, tierTokens, totalTokens } from './tier-tokens.js'
 import { orAborted } from './wait-for.js'
 
 const NO_ESTIMATE: LoadEstimate = Object.freeze({ restoreMs: undefined, recomputeMs: undefined })
@@ -210,7 +210,7 @@ export class KvSession<Slot> {
     const tokens = await driver.restore({ slot, tokens: this.#tokens.slice(0, count * pageSize), blocks, signal })
     const ms = clock.now() - started
     if (tokens === 0) return this.#failed(undefined, undefined, started)
-    const loaded = { tokens, ms, byTier: tierTokens(lease, tokens), cuts: this.#cuts(tokens) }
+    const loaded = { tokens, ms, ...placesOf(lease, tokens), cuts: this.#cuts(tokens) }
     policy.restored(loaded.byTier, ms)
     counters.hit(loaded.byTier, ms)
     this.#saved(loaded)
@@ -237,7 +237,7 @@ export class KvSession<Slot> {
   }
 
   #nothingLoaded(ms: number): Loaded {
-    return { tokens: 0, ms, byTier: NO_TOKENS, cuts: this.#cuts(0) }
+    return { tokens: 0, ms, byTier: NO_TOKENS, spans: [], cuts: this.#cuts(0) }
   }
 
   #cuts(from: number): number[] {
@@ -290,6 +290,10 @@ export class KvSession<Slot> {
 
 function nothing(reason: KvLookup['reason']): KvLookup {
   return { cachedTokens: 0, byTier: NO_TOKENS, estimate: NO_ESTIMATE, decision: 'recompute', reason }
+}
+
+function placesOf(lease: Lease, tokens: number): Pick<Loaded, 'byTier' | 'spans'> {
+  return { byTier: tierTokens(lease, tokens), spans: tierSpans(lease, tokens) }
 }
 
 /** Undefined when the manager was closed meanwhile. */

@@ -131,6 +131,23 @@ describe('warming and promoting', () => {
     await promoted(world)
     expect((await ask(world, prompt(100))).report.byTier).toMatchObject({ host: 96, disk: 0 })
   })
+
+  test('what was loaded names its tiers in the order of the prompt', async () => {
+    using directory = new TemporaryDirectory()
+    const cache = { dir: directory.path, disk: '64MiB' }
+    {
+      await using world = await openWorld({ cache })
+      await ask(world, prompt(100))
+    }
+    await using world = await openWorld({ cache })
+    await ask(world, prompt(40))
+    await promoted(world)
+    const { loaded } = await ask(world, prompt(100))
+    expect(loaded.spans).toEqual([
+      { tier: 'host', tokens: 32 },
+      { tier: 'disk', tokens: 64 },
+    ])
+  })
 })
 
 describe('never in the way', () => {

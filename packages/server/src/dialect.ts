@@ -1,4 +1,5 @@
 import type { ChatMessage, GenerateRequest, GenerationEnd, PromptReady, ServedModel } from '@kvbm/connector'
+import { ApiError } from './api-error.js'
 import type { ChatCompletionBody, CompletionBody } from './request-schemas.js'
 
 /** What a finished or running generation is known by. */
@@ -20,7 +21,7 @@ export interface Dialect<B extends Body> {
   whole(answer: Answer, text: string, finish: FinishReason): object
   chunk(answer: Answer, text: string | undefined, finish: FinishReason): object
   /** What a stream begins with, before any text. */
-  opening(answer: Answer): object | undefined
+  opening(answer: Answer): object
 }
 
 export const chatDialect: Dialect<ChatCompletionBody> = {
@@ -42,12 +43,19 @@ export const completionDialect: Dialect<CompletionBody> = {
   idPrefix: 'cmpl-',
   tokens: ({ prompt }, model) => {
     if (typeof prompt === 'string') return model.tokenize(prompt)
-    return typeof prompt[0] === 'string' ? model.tokenize(prompt[0]) : Uint32Array.from(prompt as number[])
+    return typeof prompt[0] === 'string' ? model.tokenize(prompt[0]) : knownTokens(prompt as number[], model)
   },
   maxTokens: (body) => body.max_tokens ?? 16,
   whole: textCompletion,
   chunk: (answer, text, finish) => textCompletion(answer, text ?? '', finish),
-  opening: () => undefined,
+  opening: (answer) => textCompletion(answer, '', null),
+}
+
+/** Token numbers as they came: an engine must never see one that its model does not have. */
+function knownTokens(prompt: readonly number[], { vocabularySize }: ServedModel): Uint32Array {
+  const unknown = prompt.find((token) => token >= vocabularySize)
+  if (unknown === undefined) return Uint32Array.from(prompt)
+  throw new ApiError(400, `prompt: token ${unknown} is not one of this model's ${vocabularySize}.`, { param: 'prompt' })
 }
 
 function chatChunk(answer: Answer, delta: object, finish: FinishReason): object {
@@ -78,9 +86,11 @@ export function generationOf(
   return {
     ...options,
     temperature: body.temperature ?? 1,
+    topP: body.top_p ?? undefined,
     seed: body.seed ?? undefined,
     stop: typeof body.stop === 'string' ? [body.stop] : (body.stop ?? undefined),
-    exact: body.exact ?? undefined,
+    cache: body.kv?.cache,
+    exact: body.kv?.exact,
   }
 }
 
@@ -93,9 +103,9 @@ export function usageOf(prompt: PromptReady, completionTokens: number): object {
   }
 }
 
-/** Our extension: where the cached tokens came from and why not more were. */
-export function cacheReport({ byTier, timings, savedMs, missReason }: PromptReady): object {
-  return { by_tier: byTier, timings_ms: timings, saved_ms: savedMs, miss_reason: missReason }
+/** Our extension: where the prompt's tokens came from, how long that took, and why not more were cached. */
+export function cacheReport({ type: _, timings, ...report }: PromptReady): object {
+  return { ...report, ...timings }
 }
 
 export function serverTiming({ timings }: PromptReady): string {

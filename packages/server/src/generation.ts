@@ -13,6 +13,9 @@ import {
 } from './dialect.js'
 import type { RequestQueue } from './request-queue.js'
 
+/** Chunks of a stream that carry no text: its opening, its end, usage, `[DONE]`. */
+const CHUNKS_AROUND = 4
+
 export interface GenerationOptions<B extends Body> {
   readonly model: ServedModel
   readonly queue: RequestQueue
@@ -30,9 +33,7 @@ export async function respond<B extends Body>(options: GenerationOptions<B>): Pr
   const { model, queue, dialect, body } = options
   const arrived = performance.now()
   const tokens = dialect.tokens(body, model)
-  const room = model.contextTokens - tokens.length
-  if (tokens.length === 0) throw new ApiError(400, 'The prompt has no tokens.', { param: 'prompt' })
-  if (room < 1) throw tooLong(tokens.length, model.contextTokens)
+  const room = roomAfter(tokens, model)
   const client = new AbortController()
   const signal = AbortSignal.any([options.signal, client.signal])
   const leave = await queue.enter(signal)
@@ -47,7 +48,7 @@ export async function respond<B extends Body>(options: GenerationOptions<B>): Pr
     const prompt = await running.prompt(waitMs)
     options.onPrompt(prompt, performance.now() - arrived)
     return body.stream === true
-      ? running.stream(prompt, body.stream_options?.include_usage === true)
+      ? running.stream(prompt, { withUsage: body.stream_options?.include_usage === true, maxTokens })
       : await running.whole(prompt)
   } catch (error) {
     await running.end()
@@ -87,17 +88,21 @@ class RunningAnswer<B extends Body> {
     return Response.json(body, { headers: { 'Server-Timing': serverTiming(prompt) } })
   }
 
-  stream(prompt: PromptReady, withUsage: boolean): Response {
+  /** Room for the whole answer: a client that reads slowly, or not at all, holds no sequence longer than its answer takes. */
+  stream(prompt: PromptReady, { withUsage, maxTokens }: { withUsage: boolean; maxTokens: number }): Response {
     const parts = this.#streamParts(prompt, withUsage)
     const encoder = new TextEncoder()
-    const body = new ReadableStream<Uint8Array>({
-      pull: async (controller) => {
-        const { value, done } = await parts.next()
-        if (done) controller.close()
-        else controller.enqueue(encoder.encode(`data: ${value}\n\n`))
+    const body = new ReadableStream<Uint8Array>(
+      {
+        pull: async (controller) => {
+          const { value, done } = await parts.next()
+          if (done) controller.close()
+          else controller.enqueue(encoder.encode(`data: ${value}\n\n`))
+        },
+        cancel: () => this.end(),
       },
-      cancel: () => this.end(),
-    })
+      { highWaterMark: maxTokens + CHUNKS_AROUND },
+    )
     const headers = {
       'Content-Type': 'text/event-stream; charset=utf-8',
       'Cache-Control': 'no-store',
@@ -113,8 +118,7 @@ class RunningAnswer<B extends Body> {
   }
 
   async *#streamParts(prompt: PromptReady, withUsage: boolean): AsyncGenerator<string, void, void> {
-    const opening = this.#dialect.opening(this.#answer)
-    if (opening !== undefined) yield JSON.stringify(opening)
+    yield JSON.stringify({ ...this.#dialect.opening(this.#answer), kv: cacheReport(prompt) })
     let end: GenerationEnd | undefined
     try {
       for await (const event of this.#rest()) {
@@ -127,7 +131,7 @@ class RunningAnswer<B extends Body> {
       return
     }
     const last = this.#dialect.chunk(this.#answer, undefined, finishOf(end))
-    yield JSON.stringify({ ...last, kv: cacheReport(prompt) })
+    yield JSON.stringify(last)
     const usage = usageOf(prompt, end?.completionTokens ?? 0)
     if (withUsage) yield JSON.stringify({ ...last, choices: [], usage })
     yield '[DONE]'
@@ -148,6 +152,13 @@ function answerOf(dialect: { readonly idPrefix: string }, model: ServedModel): A
 
 function finishOf(end: GenerationEnd | undefined): FinishReason {
   return end === undefined || end.finishReason === 'aborted' ? null : end.finishReason
+}
+
+/** Tokens that are left for an answer; throws 400 when there are none, or nothing is asked. */
+export function roomAfter(tokens: Uint32Array, { contextTokens }: ServedModel): number {
+  if (tokens.length === 0) throw new ApiError(400, 'The prompt has no tokens.', { param: 'prompt' })
+  if (tokens.length >= contextTokens) throw tooLong(tokens.length, contextTokens)
+  return contextTokens - tokens.length
 }
 
 function tooLong(promptTokens: number, contextTokens: number): ApiError {

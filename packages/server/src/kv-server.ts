@@ -1,11 +1,13 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { getRequestListener } from '@hono/node-server'
 import type { PromptReady, ServedModel } from '@kvbm/connector'
 import { type Context, Hono } from 'hono'
 import { Access } from './access.js'
 import { ApiError, toApiError } from './api-error.js'
 import { type Body, chatDialect, chatMessages, completionDialect, type Dialect } from './dialect.js'
-import { respond } from './generation.js'
+import { respond, roomAfter } from './generation.js'
 import { type Listening, type ListenOptions, listen } from './listen.js'
-import { readJson } from './read-json.js'
+import { parseJson, readJson } from './read-json.js'
 import { RequestQueue } from './request-queue.js'
 import { chatCompletionSchema, completionSchema, type PromptBody, parseBody, promptSchema } from './request-schemas.js'
 import { type ServerMetrics, serverMetrics } from './server-metrics.js'
@@ -22,6 +24,7 @@ export class KvServer {
   readonly #app = new Hono()
   readonly #listening = new Set<Listening>()
   readonly #stopping = new AbortController()
+  #draining = false
 
   constructor(options: Options, metrics: ServerMetrics) {
     this.#options = options
@@ -42,8 +45,14 @@ export class KvServer {
     return this.#options.controlToken
   }
 
-  /** The fetch handler: mount it in Express, Fastify, Next or anything that speaks Request and Response. */
+  /** The fetch handler: mount it in Next, Hono or anything that speaks Request and Response. */
   readonly fetch = async (request: Request): Promise<Response> => this.#app.fetch(request)
+
+  /** The same for `node:http`, Express and Fastify. It reads the body itself: mount it before what parses bodies. */
+  readonly handle: (request: IncomingMessage, response: ServerResponse) => Promise<void> = getRequestListener(
+    this.fetch,
+    { overrideGlobalObjects: false },
+  )
 
   /** Serves over HTTP; loopback and a free port by default. Refuses to be reachable by others without an API key. */
   async listen(
@@ -54,9 +63,13 @@ export class KvServer {
     return listening
   }
 
-  /** Refuses new requests, lets running ones end, at most `deadlineMs` long; then aborts them. Models stay the caller's. */
+  /**
+   * Refuses new requests, lets running ones end, at most `deadlineMs` long; then aborts them and cuts their connections. Models stay
+   * the caller's.
+   */
   async close({ deadlineMs = 10_000 }: { readonly deadlineMs?: number } = {}): Promise<void> {
-    const timer = setTimeout(() => this.#stopping.abort(new ApiError(503, 'The server is shutting down.')), deadlineMs)
+    const timer = setTimeout(() => this.#stop(), deadlineMs)
+    this.#draining = true
     const listening = [...this.#listening].map((server) => server.close())
     await Promise.all([...this.#queues.values()].map((queue) => queue.drain()))
     await Promise.all(listening)
@@ -67,6 +80,11 @@ export class KvServer {
     return this.close()
   }
 
+  #stop(): void {
+    this.#stopping.abort(new ApiError(503, 'The server is shutting down.', { type: 'server_error' }))
+    for (const server of this.#listening) server.cut()
+  }
+
   #defineRoutes(): void {
     const app = this.#app
     app.use(async (c, next) => {
@@ -74,8 +92,8 @@ export class KvServer {
       await next()
       this.#metrics.request(c.req.routePath, c.res.status)
     })
-    app.onError((error) => {
-      const failure = toApiError(error)
+    app.onError((error, c) => {
+      const failure = c.req.raw.signal.aborted ? new ApiError(503, 'The client went away.') : toApiError(error)
       if (failure.status === 500) this.#options.logger.error(`A request failed: ${String(error.stack ?? error)}`)
       return failure.toResponse()
     })
@@ -92,9 +110,7 @@ export class KvServer {
     app.get('/v1/kv/explain', (c) => this.#explain(c))
     app.get('/metrics', (c) => this.#showMetrics(c))
     app.get('/healthz', (c) => c.text('ok'))
-    app.get('/readyz', (c) =>
-      c.json({ ready: true, models: this.#options.models.map(({ id, status }) => ({ id, status: status() })) }),
-    )
+    app.get('/readyz', (c) => this.#showReadiness(c))
   }
 
   async #generate<B extends Body>(c: Context, dialect: Dialect<B>, body: B): Promise<Response> {
@@ -110,10 +126,12 @@ export class KvServer {
     const tenant = this.#access.tenantOf(c.req.raw)
     const body = parseBody(promptSchema, await this.#json(c))
     const model = this.#model(body.model)
-    const leave = await this.#queues.get(model)!.enter(c.req.raw.signal)
+    const tokens = promptTokens(body, model)
+    roomAfter(tokens, model)
+    const signal = AbortSignal.any([c.req.raw.signal, this.#stopping.signal])
+    const leave = await this.#queues.get(model)!.enter(signal)
     try {
-      const options = { signal: c.req.raw.signal, ...(tenant === undefined ? {} : { tenant }) }
-      return c.json(await model.warm(promptTokens(body, model), options))
+      return c.json(await model.warm(tokens, { signal, ...(tenant === undefined ? {} : { tenant }) }))
     } finally {
       leave()
     }
@@ -121,9 +139,15 @@ export class KvServer {
 
   #explain(c: Context): Response {
     const tenant = this.#access.tenantOf(c.req.raw)
-    const body = parseBody(promptSchema, { model: c.req.query('model'), prompt: c.req.query('prompt') })
+    const { model: name, prompt, messages } = c.req.query()
+    const body = parseBody(promptSchema, { model: name, prompt, messages: messages && parseJson(messages, 'messages') })
     const model = this.#model(body.model)
     return c.json(model.explain(promptTokens(body, model), tenant === undefined ? {} : { tenant }))
+  }
+
+  #showReadiness(c: Context): Response {
+    const models = this.#options.models.map((model) => ({ id: model.id, ...model.status() }))
+    return c.json({ ready: !this.#draining, models }, this.#draining ? 503 : 200)
   }
 
   #listModels(c: Context): Response {

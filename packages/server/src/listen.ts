@@ -18,6 +18,8 @@ export interface Listening {
   readonly port: number
   /** Stops accepting connections, and resolves when the open ones have ended. */
   close(): Promise<void>
+  /** Cuts the connections that are still open. */
+  cut(): void
 }
 
 /** Serves a fetch handler over HTTP. Throws before opening anything when it would be reachable by others without a key. */
@@ -30,11 +32,16 @@ export async function listen(
     throw new TypeError(
       `host: ${host} can be reached by others and the server has no API key. Give apiKeys, or listen on 127.0.0.1.`,
     )
-  const server = serve({ fetch, port, hostname: host, overrideGlobalObjects: false })
+  const server = serve({ fetch, port, hostname: host, overrideGlobalObjects: false }) as Server
   await Promise.race([once(server, 'listening'), once(server, 'error').then(([error]) => Promise.reject(error))])
   const address = server.address() as AddressInfo
   const name = address.family === 'IPv6' ? `[${address.address}]` : address.address
-  return { url: `http://${name}:${address.port}`, port: address.port, close: closer(server as Server) }
+  return {
+    url: `http://${name}:${address.port}`,
+    port: address.port,
+    close: closer(server),
+    cut: () => server.closeAllConnections(),
+  }
 }
 
 /** Keep-alive connections of answers that end while closing are idle then, and nobody else would close them. */

@@ -2,11 +2,16 @@ import { ApiError } from './api-error.js'
 
 /** The request's JSON, read up to `bytesMax`; 413 beyond, 400 when it is none. */
 export async function readJson(request: Request, bytesMax: number): Promise<unknown> {
-  const bytes = await readUpTo(request, bytesMax)
+  return parseJson(await readUpTo(request, bytesMax), 'body')
+}
+
+/** JSON text, or its UTF-8; 400 that names `param` when it is none. */
+export function parseJson(source: string | Uint8Array, param: string): unknown {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as unknown
+    const text = typeof source === 'string' ? source : new TextDecoder('utf-8', { fatal: true }).decode(source)
+    return JSON.parse(text) as unknown
   } catch (error) {
-    throw new ApiError(400, `The body is not JSON: ${(error as Error).message}`)
+    throw new ApiError(400, `${param}: not JSON: ${(error as Error).message}`)
   }
 }
 

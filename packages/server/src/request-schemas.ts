@@ -7,17 +7,31 @@ const message = z.object({
   content: z.union([z.string(), z.array(text)]),
 })
 
+const stopText = z.string().min(1)
+
+/** Our extension: how the cache is used for this request. */
+const kv = z.strictObject({
+  /** False: neither looks anything up nor captures. */
+  cache: z.boolean().optional(),
+  /** True: the bits of a run without cache. */
+  exact: z.boolean().optional(),
+})
+
 /** What is asked of a generation, in both dialects. What we cannot do is refused by name; what changes nothing is ignored. */
 const generation = {
   model: z.string().optional(),
   max_tokens: z.int().min(1).nullish(),
   temperature: z.number().min(0).max(2).nullish(),
+  top_p: z.number().gt(0).max(1).nullish(),
   seed: z.int().nullish(),
-  stop: z.union([z.string(), z.array(z.string()).max(4)]).nullish(),
+  stop: z.union([stopText, z.array(stopText).max(4)]).nullish(),
   stream: z.boolean().nullish(),
   stream_options: z.object({ include_usage: z.boolean().optional() }).nullish(),
   n: z.literal(1).nullish(),
-  exact: z.boolean().nullish(),
+  frequency_penalty: z.literal(0).nullish(),
+  presence_penalty: z.literal(0).nullish(),
+  logit_bias: z.strictObject({}).nullish(),
+  kv: kv.nullish(),
 }
 
 export const chatCompletionSchema = z.object({
@@ -25,6 +39,8 @@ export const chatCompletionSchema = z.object({
   messages: z.array(message).min(1),
   max_completion_tokens: z.int().min(1).nullish(),
   tools: z.array(z.never()).nullish(),
+  functions: z.array(z.never()).nullish(),
+  response_format: z.object({ type: z.literal('text') }).nullish(),
   logprobs: z.literal(false).nullish(),
 })
 
@@ -32,6 +48,8 @@ export const completionSchema = z.object({
   ...generation,
   prompt: z.union([z.string(), z.array(z.int().min(0)).min(1), z.array(z.string()).length(1)]),
   echo: z.literal(false).nullish(),
+  suffix: z.literal('').nullish(),
+  best_of: z.literal(1).nullish(),
   logprobs: z.null().optional(),
 })
 

@@ -3,7 +3,7 @@ import { Registry } from 'prom-client'
 import { expect, test } from 'vitest'
 import { createKvServer } from '../src/index.js'
 import { ScriptedModel } from './support/scripted-model.js'
-import { gate, ServerWorld } from './support/server-world.js'
+import { gate, RecordingLogger, ServerWorld } from './support/server-world.js'
 
 const CHAT = '/v1/chat/completions'
 const hello = { messages: [{ role: 'user', content: 'hello' }] }
@@ -24,6 +24,33 @@ test('Server-Timing says where the time went, also in a stream', async () => {
   }
 })
 
+test('an answer says where its prompt came from: in its first chunk, or beside the usage', async () => {
+  await using world = await ServerWorld.open()
+  await (await world.post(CHAT, hello)).text()
+  const host = { source: 'host', tokens: 10 }
+  const computed = { source: 'computed', tokens: 1 }
+  const kv = { promptTokens: 11, cachedTokens: 10, spans: [host, computed], restoreMs: 2, prefillMs: 3, missReason: '' }
+  expect(await (await world.post(CHAT, hello)).json()).toMatchObject({ kv })
+  for (const [path, body] of [
+    [CHAT, hello],
+    ['/v1/completions', { prompt: '<user>hello' }],
+  ] as const) {
+    const [first, ...others] = await chunksOf(await world.post(path, { ...body, stream: true }))
+    expect(first).toMatchObject({ kv })
+    expect(others.filter((chunk) => 'kv' in chunk)).toEqual([])
+  }
+})
+
+test('kv.cache: false runs a request without the cache, for comparison', async () => {
+  await using world = await ServerWorld.open()
+  await (await world.post(CHAT, hello)).text()
+  const without = await world.post(CHAT, { ...hello, kv: { cache: false } })
+  expect(await without.json()).toMatchObject({ kv: { cachedTokens: 0, spans: [{ source: 'computed', tokens: 11 }] } })
+  expect(world.model.requests.map(({ cache }) => cache)).toEqual([undefined, false])
+  await (await world.post(CHAT, { ...hello, kv: { exact: true } })).text()
+  expect(world.model.requests.at(-1)).toMatchObject({ exact: true })
+})
+
 test('bodies that cannot be used are 400 and name the field', async () => {
   await using world = await ServerWorld.open()
   expect(await errorOf(await world.post(CHAT, '{'))).toMatchObject({
@@ -39,14 +66,41 @@ test('bodies that cannot be used are 400 and name the field', async () => {
     status: 400,
     message: expect.stringMatching(/^tools/),
   })
-  expect((await world.post(CHAT, { ...hello, n: 2 })).status).toBe(400)
+  for (const [field, value] of [
+    ['n', 2],
+    ['top_p', 0],
+    ['stop', ''],
+    ['presence_penalty', 0.5],
+    ['logit_bias', { 7: 1 }],
+    ['response_format', { type: 'json_object' }],
+    ['kv', { cahe: false }],
+    ['kv', { cache: 'no' }],
+  ] as const)
+    expect(await errorOf(await world.post(CHAT, { ...hello, [field]: value }))).toMatchObject({
+      status: 400,
+      message: expect.stringMatching(new RegExp(`^${field}`)),
+    })
   expect((await world.post('/v1/completions', { prompt: '' })).status).toBe(400)
+})
+
+test('token numbers that the model does not have never reach the engine', async () => {
+  await using world = await ServerWorld.open()
+  for (const token of [0x10000, 2 ** 32 + 1])
+    expect(await errorOf(await world.post('/v1/completions', { prompt: [1, token] }))).toMatchObject({
+      status: 400,
+      message: `prompt: token ${token} is not one of this model's 65536.`,
+    })
+  expect((await world.post('/v1/completions', { prompt: [1, 0xffff] })).status).toBe(200)
 })
 
 test('a prompt longer than the context is refused with its length', async () => {
   await using world = await ServerWorld.open()
   const response = await world.post('/v1/completions', { prompt: 'x'.repeat(200) })
-  expect(await errorOf(response)).toMatchObject({ status: 400, code: 'context_length_exceeded', message: /200 tokens/ })
+  expect(await errorOf(response)).toMatchObject({
+    status: 400,
+    code: 'context_length_exceeded',
+    message: expect.stringMatching(/200 tokens/),
+  })
 })
 
 test('a body beyond the limit is 413, with and without a stated length', async () => {
@@ -101,19 +155,34 @@ test('a client that goes away ends its generation and frees its place', async ()
   expect((await world.post(CHAT, hello)).status).toBe(200)
 })
 
-test('a client that goes away before its turn never reaches the model', async () => {
+test('a client that reads nothing holds no place longer than its answer takes', async () => {
   await using world = await ServerWorld.open()
+  const response = await world.server.fetch(
+    new Request(`${world.url}${CHAT}`, { method: 'POST', body: JSON.stringify({ ...hello, stream: true }) }),
+  )
+  await untilRunning(world.model, 0)
+  expect(world.model.abandoned).toBe(0)
+  expect(await chunksOf(response)).toHaveLength(5)
+})
+
+test('a client that goes away before its turn never reaches the model, and is no failure', async () => {
+  const logger = new RecordingLogger()
+  await using world = await ServerWorld.open({ logger })
   const held = gate()
   world.model.gate = held.closed
   const running = [world.post(CHAT, hello), world.post(CHAT, hello)]
   await untilRunning(world.model, 2)
   const client = new AbortController()
-  const waiting = world.post(CHAT, hello, { signal: client.signal })
+  const { signal } = client
+  const waiting = world.server.fetch(
+    new Request(`${world.url}${CHAT}`, { method: 'POST', body: JSON.stringify(hello), signal }),
+  )
   client.abort()
-  await expect(waiting).rejects.toThrow()
+  expect((await waiting).status).toBe(503)
   held.open()
   for (const response of await Promise.all(running)) await response.text()
   expect(world.model.requests).toHaveLength(2)
+  expect(logger.errors).toEqual([])
 })
 
 test('an engine that fails is a 500 before the answer began, and the place is free again', async () => {
@@ -165,12 +234,31 @@ test('warming needs the control token', async () => {
   const headers = { 'X-Kvbm-Token': world.server.controlToken }
   const warmed = await world.post('/v1/kv/warm', { prompt: 'abc' }, { headers })
   expect(await warmed.json()).toMatchObject({ promptTokens: 3, cachedTokens: 0 })
+  expect((await world.post('/v1/kv/warm', { prompt: 'x'.repeat(200) }, { headers })).status).toBe(400)
+})
+
+test('explaining takes a prompt or the messages of a chat', async () => {
+  await using world = await ServerWorld.open()
+  const ask = (query: Record<string, string>) => fetch(`${world.url}/v1/kv/explain?${new URLSearchParams(query)}`)
+  const messages = JSON.stringify(hello.messages)
+  expect(await (await ask({ messages })).json()).toMatchObject({ promptTokens: 11, reason: 'never seen' })
+  await (await world.post(CHAT, hello)).text()
+  expect(await (await ask({ messages })).json()).toMatchObject({ reason: 'hit', message: 'It is hit.' })
+  expect(await (await ask({ prompt: '<user>hello' })).json()).toMatchObject({ reason: 'hit' })
+  expect(await errorOf(await ask({ messages: '[' }))).toMatchObject({
+    status: 400,
+    message: expect.stringMatching(/^messages: not JSON/),
+  })
+  expect((await ask({})).status).toBe(400)
 })
 
 test('health, readiness and metrics', async () => {
   await using world = await ServerWorld.open({ metricsRegistry: new Registry() })
   expect(await (await fetch(`${world.url}/healthz`)).text()).toBe('ok')
-  expect(await (await fetch(`${world.url}/readyz`)).json()).toMatchObject({ ready: true, models: [{ id: 'scripted' }] })
+  expect(await (await fetch(`${world.url}/readyz`)).json()).toEqual({
+    ready: true,
+    models: [{ id: 'scripted', cache: 'open', reason: '', tiers: { host: { state: 'ok', reason: '' } } }],
+  })
   await world.post(CHAT, hello)
   const metrics = await (await fetch(`${world.url}/metrics`)).text()
   expect(metrics).toContain('kvbm_server_requests_total{route="/v1/chat/completions",status="200"} 1')
@@ -190,10 +278,9 @@ test('closing drains: running answers end, new requests are refused', async () =
   const running = world.post(CHAT, hello)
   await untilRunning(world.model, 1)
   const closed = world.server.close({ deadlineMs: 60_000 })
-  expect(
-    (await world.server.fetch(new Request(`${world.url}${CHAT}`, { method: 'POST', body: JSON.stringify(hello) })))
-      .status,
-  ).toBe(503)
+  const refused = { method: 'POST', body: JSON.stringify(hello) }
+  expect((await world.server.fetch(new Request(`${world.url}${CHAT}`, refused))).status).toBe(503)
+  expect((await world.server.fetch(new Request(`${world.url}/readyz`))).status).toBe(503)
   held.open()
   expect((await running).status).toBe(200)
   await closed
@@ -216,6 +303,12 @@ test('closing aborts what outlives its deadline', async () => {
     () => {},
   )
 })
+
+/** What a stream of events carried, without its `[DONE]`. */
+async function chunksOf(response: Response): Promise<Array<Record<string, unknown>>> {
+  const lines = (await response.text()).split('\n').filter((line) => line !== '' && line !== 'data: [DONE]')
+  return lines.map((line) => JSON.parse(line.replace(/^data: /, '')) as Record<string, unknown>)
+}
 
 /** fetch() does not let a program set Host. */
 function statusWithHost(url: string, host: string): Promise<number> {

@@ -3,7 +3,9 @@ import type {
   ChatMessage,
   GenerateRequest,
   GenerationEvent,
+  PromptSpan,
   ServedModel,
+  ServedStatus,
   WarmReport,
 } from '@kvbm/connector'
 
@@ -14,6 +16,7 @@ import type {
 export class ScriptedModel implements ServedModel {
   readonly id: string = 'scripted'
   readonly notice = 'a scripted test model'
+  readonly vocabularySize = 0x10000
   readonly contextTokens = 200
   readonly slots = 2
   answer = 'one two three'
@@ -43,12 +46,12 @@ export class ScriptedModel implements ServedModel {
     let ended = false
     try {
       if (this.failure !== undefined) throw this.failure
-      const { tokens, tenant, signal, maxTokens, stop = [] } = request
-      const cachedTokens = this.#look(tokens, tenant)
-      const byTier = { device: 0, host: cachedTokens, disk: 0 }
+      const { tokens, tenant, signal, maxTokens, stop = [], cache = true } = request
+      const cachedTokens = cache ? this.#look(tokens, tenant) : 0
+      const spans = spansOf(tokens.length, cachedTokens)
       const timings = { waitMs: 0, lookupMs: 1, restoreMs: 2, prefillMs: 3 }
       const missReason = cachedTokens === 0 ? 'never seen' : ''
-      yield { type: 'prompt', promptTokens: tokens.length, cachedTokens, byTier, timings, savedMs: 0, missReason }
+      yield { type: 'prompt', promptTokens: tokens.length, cachedTokens, spans, timings, savedMs: 0, missReason }
       const words = this.answer.split(/(?<= )/)
       let completionTokens = 0
       for (const word of words) {
@@ -73,10 +76,13 @@ export class ScriptedModel implements ServedModel {
   explain(tokens: Uint32Array, { tenant }: { tenant?: string } = {}): CacheExplanation {
     const cachedTokens = this.#seen.has(keyOf(tokens, tenant)) ? tokens.length : 0
     const reason = cachedTokens === 0 ? 'never seen' : 'hit'
-    return { promptTokens: tokens.length, cachedTokens, byTier: { device: 0, host: cachedTokens, disk: 0 }, reason }
+    const byTier = { device: 0, host: cachedTokens, disk: 0 }
+    return { promptTokens: tokens.length, cachedTokens, byTier, reason, message: `It is ${reason}.` }
   }
 
-  readonly status = (): object => ({ tiers: { host: { state: 'ok' } } })
+  status(): ServedStatus {
+    return { cache: 'open', reason: '', tiers: { host: { state: 'ok', reason: '' } } }
+  }
 
   async close(): Promise<void> {}
 
@@ -86,6 +92,14 @@ export class ScriptedModel implements ServedModel {
     this.#seen.add(key)
     return cached
   }
+}
+
+function spansOf(promptTokens: number, cachedTokens: number): PromptSpan[] {
+  const spans: PromptSpan[] = [
+    { source: 'host', tokens: cachedTokens },
+    { source: 'computed', tokens: promptTokens - cachedTokens },
+  ]
+  return spans.filter(({ tokens }) => tokens > 0)
 }
 
 function keyOf(tokens: Uint32Array, tenant: string | undefined): string {

@@ -1,3 +1,4 @@
+import type { Logger } from '@kvbm/core'
 import { createKvServer, type KvServer, type KvServerOptions } from '../../src/index.js'
 import { ScriptedModel } from './scripted-model.js'
 
@@ -27,6 +28,16 @@ export class ServerWorld {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.server.close({ deadlineMs: 1000 })
+  }
+}
+
+export class RecordingLogger implements Logger {
+  readonly errors: string[] = []
+  debug(): void {}
+  info(): void {}
+  warn(): void {}
+  error(message: string): void {
+    this.errors.push(message)
   }
 }
 
