@@ -47,9 +47,11 @@ export const HOUSE: Readonly<Record<string, Row>> = {
     external: ['hono', '@hono/node-server', 'zod', 'prom-client'],
     optional: ['prom-client'],
   },
-  cli: { mayImport: 'below', external: ['commander'], optional: ['@kvbm/node-llama-cpp', '@kvbm/onnxruntime'] },
+  // The command of packages/cli. Its name has no scope, so that it runs as `npx kvbm`.
+  kvbm: { mayImport: 'below', external: ['commander'], optional: ['@kvbm/node-llama-cpp', '@kvbm/onnxruntime'] },
 
-  demo: { mayImport: 'below', external: ['cli-progress', 'picocolors'] },
-  bench: { mayImport: 'below', external: ['lru-cache'] },
-  examples: { mayImport: 'below', external: [] },
+  // Engines are peers of the adapters, so whoever uses an adapter declares its engine.
+  demo: { mayImport: 'below', external: ['cli-progress', 'picocolors', 'node-llama-cpp'] },
+  bench: { mayImport: 'below', external: ['lru-cache', 'node-llama-cpp', 'onnxruntime-node'] },
+  examples: { mayImport: 'below', external: ['node-llama-cpp', 'onnxruntime-node', 'openai'] },
 }

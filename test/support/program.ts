@@ -52,5 +52,7 @@ function isDocumented(checker: ts.TypeChecker, symbol: ts.Symbol): boolean {
 function compilerOptions(root: string): ts.CompilerOptions {
   const { compilerOptions } = readJson<{ compilerOptions: object }>(root, 'tsconfig.base.json')
   const own = { composite: false, declaration: false, declarationMap: false, emitDeclarationOnly: false, noEmit: true }
-  return ts.convertCompilerOptionsFromJson({ ...compilerOptions, ...own }, root).options
+  // Tests of the house use a script of the bootstrap, which is plain JavaScript.
+  const scripts = { allowJs: true }
+  return ts.convertCompilerOptionsFromJson({ ...compilerOptions, ...own, ...scripts }, root).options
 }

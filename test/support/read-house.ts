@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import ts from 'typescript'
+import { readMembers } from '../../scripts/bootstrap/workspace.mjs'
 
 /** How a file reaches another: when it is loaded, for its types only, or by `await import()`. */
 export type ImportKind = 'value' | 'type' | 'dynamic'
@@ -51,8 +52,7 @@ export const SCOPE = '@kvbm/'
 
 /** Reads every package that the workspace of `root` names, each TypeScript file parsed once. */
 export function readHouse(root: string): House {
-  const folders = workspacePatterns(root).flatMap((pattern) => expand(root, pattern))
-  return { root, packages: folders.map((folder) => readPackage(root, folder)) }
+  return { root, packages: readMembers(root).map(({ folder }) => readPackage(root, folder)) }
 }
 
 /** The source behind `@kvbm/name` or `@kvbm/name/door`, if it is a door of this package. */
@@ -83,24 +83,6 @@ export function filesBelow(root: string, folder: string): string[] {
 }
 
 const PASSED_OVER = /^(node_modules|dist|build|results|\..*)$/
-
-function workspacePatterns(root: string): string[] {
-  const [, list = ''] = readFileSync(join(root, 'pnpm-workspace.yaml'), 'utf8').split(/^packages:\n/m)
-  return (list.match(/^( {2}- .*\n)+/)?.[0] ?? '')
-    .split('\n')
-    .flatMap((line) => line.slice(4).replaceAll("'", '') || [])
-}
-
-function expand(root: string, pattern: string): string[] {
-  const parent = posix.dirname(pattern)
-  const folders = pattern.endsWith('/*') ? children(root, parent) : [pattern]
-  return folders.filter((folder) => existsSync(join(root, folder, 'package.json')))
-}
-
-function children(root: string, folder: string): string[] {
-  if (!existsSync(join(root, folder))) return []
-  return readdirSync(join(root, folder)).map((name) => posix.join(folder, name))
-}
 
 function readPackage(root: string, folder: string): Package {
   const manifest = readJson<Manifest>(root, posix.join(folder, 'package.json'))
