@@ -1,4 +1,5 @@
 import { mkdir, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
 import { copy } from './copy.js'
 import { disk } from './disk.js'
@@ -65,7 +66,7 @@ async function main(): Promise<void> {
     print(result)
     results.push(result)
   }
-  await mkdir(new URL('.', `file://${process.cwd()}/${values.out}`), { recursive: true })
+  await mkdir(dirname(values.out), { recursive: true })
   await writeFile(
     values.out,
     `${JSON.stringify({ machine: describeMachine(), measuredAt: new Date().toISOString(), results }, null, 2)}\n`,
