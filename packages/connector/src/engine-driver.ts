@@ -45,6 +45,7 @@ export type DeclineReason =
   | 'v-transposed'
   | 'context-shift'
   | 'unequal-layers'
+  | 'unknown-adapters'
   | 'unknown-format'
 
 /** Whether the KV of an engine's model can be cut into blocks, or why not. */

@@ -1,0 +1,88 @@
+import type { KvSession, Loaded, SessionReport } from '@kvbm/connector'
+import type { LlamaContextSequence } from 'node-llama-cpp'
+import type { Presence } from './context-cache.js'
+import type { SoundPrefix } from './sound-prefix.js'
+
+export interface SequenceRequestParts {
+  readonly sequence: LlamaContextSequence
+  readonly session: KvSession<LlamaContextSequence>
+  readonly sound: SoundPrefix
+  readonly presence: Presence
+  readonly promptTokens: number
+  readonly exact: boolean
+}
+
+/** One prompt and its answer in a sequence: tells its session what the engine did. */
+export class SequenceRequest {
+  readonly session: KvSession<LlamaContextSequence>
+  readonly #parts: SequenceRequestParts
+  readonly #startedEmpty: boolean
+  #expected: number
+  #prefilled = false
+  #capturable = true
+  #ended: Promise<SessionReport> | undefined
+
+  constructor(parts: SequenceRequestParts) {
+    this.session = parts.session
+    this.#parts = parts
+    this.#expected = parts.sequence.nextTokenIndex
+    this.#startedEmpty = this.#expected === 0
+    if (!parts.sound.isWhole) parts.session.contextShifted()
+  }
+
+  /**
+   * Whether the cache is asked at all: not behind moved tokens, not where the prompt will not fit without moving any. In exact mode not
+   * after other tokens either: they may have been computed in batches that no cold run has.
+   */
+  get isLoadable(): boolean {
+    const { sound, exact, sequence, promptTokens } = this.#parts
+    return sound.isWhole && promptTokens < sequence.contextSize && (!exact || this.#startedEmpty)
+  }
+
+  /** The cache put something, or nothing, into the sequence. */
+  loaded({ tokens }: Loaded): void {
+    if (tokens > 0) this.#parts.sound.restored()
+    this.#expected = this.#parts.sequence.nextTokenIndex
+  }
+
+  /** The engine evaluated `tokens` more, in `ms`. */
+  evaluated(tokens: number, ms: number): void {
+    const { sequence, sound, session } = this.#parts
+    const from = this.#expected
+    this.#expected += tokens
+    if (sequence.nextTokenIndex === this.#expected) sound.evaluated({ from, to: this.#expected })
+    else this.#shifted()
+    if (!this.#prefilled) session.prefilled({ tokens, ms })
+  }
+
+  /** All of the prompt is in the engine: it is captured now if that is short and in nobody's way. */
+  prefilled(): void {
+    if (this.#prefilled) return
+    this.#prefilled = true
+    const { session, sequence, presence, exact } = this.#parts
+    // Rows of several requests in one batch are computed in other groups than a cold run has.
+    this.#capturable = !exact || (this.#startedEmpty && presence.isAlone({ throughout: true }))
+    if (this.#capturable && presence.isAlone()) session.capture({ early: true }, sequence)
+  }
+
+  /** Captures what is new, in the background, and ends. A second call gives the same report. */
+  end(): Promise<SessionReport> {
+    this.#ended ??= this.#end()
+    return this.#ended
+  }
+
+  async #end(): Promise<SessionReport> {
+    const { session, sequence, presence } = this.#parts
+    if (this.#prefilled && this.#capturable && !sequence.disposed)
+      session.capture({ tokens: Uint32Array.from(sequence.contextTokens) }, sequence)
+    presence.leave()
+    return session.finish()
+  }
+
+  #shifted(): void {
+    const { sequence, sound, session } = this.#parts
+    sound.cut(0)
+    session.contextShifted()
+    this.#expected = sequence.nextTokenIndex
+  }
+}

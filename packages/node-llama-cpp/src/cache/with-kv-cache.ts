@@ -1,0 +1,73 @@
+import type { KvCache } from '@kvbm/connector'
+import { invalidArgument } from '@kvbm/core'
+import type { LlamaContext, LlamaContextSequence } from 'node-llama-cpp'
+import { ContextCache, type ContextCacheOptions } from './context-cache.js'
+import { override } from './engine-methods.js'
+import type { RequestSettings } from './request-settings.js'
+import { SequenceCache } from './sequence-cache.js'
+
+/** How a context or sequence is cached. All of it is optional. */
+export interface WithKvCacheOptions extends ContextCacheOptions, RequestSettings {}
+
+const CONTEXTS = new WeakMap<LlamaContext, ContextCache>()
+const SEQUENCES = new WeakMap<LlamaContextSequence, SequenceCache>()
+
+/**
+ * Puts a cache under a context (every sequence that it gives from now on) or under one sequence, and returns it: the very same object,
+ * used as before. What is cached of a prompt is put into the sequence instead of evaluated, what is new is kept. A context has one cache;
+ * its first use decides over `generated` and `loras`. Throws `RangeError` for a second cache, `ClosedError` for a closed one.
+ */
+export function withKvCache<T extends LlamaContext | LlamaContextSequence>(
+  target: T,
+  kv: KvCache,
+  options: WithKvCacheOptions = {},
+): T {
+  if (isContext(target)) cacheSequencesOf(target, contextCache(target, kv, options), options)
+  else cacheSequence(target, contextCache(target.context, kv, options), options)
+  return target
+}
+
+/** What stands behind a sequence that `withKvCache` was given: its reports, and whose requests come next. */
+export function kvCacheOf(sequence: LlamaContextSequence): SequenceCache | undefined {
+  return SEQUENCES.get(sequence)
+}
+
+function isContext(target: LlamaContext | LlamaContextSequence): target is LlamaContext {
+  return 'getSequence' in target
+}
+
+function contextCache(context: LlamaContext, kv: KvCache, options: ContextCacheOptions): ContextCache {
+  const known = CONTEXTS.get(context)
+  if (known === undefined) return connect(context, kv, options)
+  if (known.kv !== kv) throw invalidArgument('kv', 'the cache that this context has already', 'another one')
+  return known
+}
+
+function connect(context: LlamaContext, kv: KvCache, options: ContextCacheOptions): ContextCache {
+  const cache = new ContextCache(context, kv, options)
+  const dispose = context.dispose.bind(context)
+  CONTEXTS.set(context, cache)
+  override(context, {
+    dispose: async () => {
+      await cache.close()
+      await dispose()
+    },
+  })
+  return cache
+}
+
+function cacheSequencesOf(context: LlamaContext, cache: ContextCache, settings: RequestSettings): void {
+  const getSequence = context.getSequence.bind(context)
+  override(context, {
+    getSequence: (options) => {
+      const sequence = getSequence(options)
+      cacheSequence(sequence, cache, settings)
+      return sequence
+    },
+  })
+}
+
+function cacheSequence(sequence: LlamaContextSequence, cache: ContextCache, settings: RequestSettings): void {
+  const { tenant, exact, signal } = settings
+  if (!SEQUENCES.has(sequence)) SEQUENCES.set(sequence, new SequenceCache(sequence, cache, { tenant, exact, signal }))
+}

@@ -1,0 +1,60 @@
+import type { DeclineReason, KvSupport } from '@kvbm/connector'
+import type { LlamaContext, LlamaModel } from 'node-llama-cpp'
+import { isLatent, kvShapeOf } from './kv-shape.js'
+
+type Declined = Extract<KvSupport, { ok: false }>
+
+/** What of a context's KV is asked: the context, and what its user says of it. */
+export interface SupportQuestion {
+  readonly context: LlamaContext
+  /** LoRA adapters with their scales. */
+  readonly loras: readonly string[]
+}
+
+/** A sentence for each reason that shows before anything was evaluated, and a test for it, the most telling first. */
+const RULES: readonly { readonly holds: (question: SupportQuestion) => boolean; readonly declined: Declined }[] = [
+  {
+    holds: ({ context: { model } }) => model.fileInsights.isHybrid,
+    declined: no('hybrid', 'Part of this model keeps one recurrent state instead of rows per token.'),
+  },
+  {
+    holds: ({ context: { model } }) => model.fileInsights.isRecurrent,
+    declined: no('recurrent', 'This model keeps one recurrent state instead of rows per token.'),
+  },
+  {
+    holds: ({ context: { model } }) => (model.fileInsights.swaSize ?? 0) > 0,
+    declined: no('sliding-window', 'Some layers of this model keep the last tokens only, in a second cache.'),
+  },
+  {
+    holds: ({ context: { model } }) => hasSeveralPositions(model),
+    declined: no('multimodal', 'Tokens of this model have several positions (M-RoPE).'),
+  },
+  {
+    holds: ({ context, loras }) => loras.length === 0 && hasAdapters(context),
+    declined: no('unknown-adapters', 'The context has LoRA adapters. Name them with their scales in the option loras.'),
+  },
+  {
+    holds: ({ context: { model, flashAttention } }) => flashAttention === false && !isLatent(model),
+    declined: no('v-transposed', 'Values are stored by channel: create the context with flashAttention: true.'),
+  },
+]
+
+/** Whether the KV of a context can be cut into blocks, by all that shows before anything was evaluated. */
+export function supportOf(question: SupportQuestion): KvSupport {
+  return RULES.find(({ holds }) => holds(question))?.declined ?? kvShapeOf(question.context).support
+}
+
+/** The engine says neither which adapters a context has nor how strong they are, only this, and not officially. */
+function hasAdapters(context: LlamaContext): boolean {
+  const { _loraAdapters: adapters } = context as unknown as { readonly _loraAdapters?: ReadonlySet<unknown> }
+  return (adapters?.size ?? 0) > 0
+}
+
+function hasSeveralPositions({ fileInfo }: LlamaModel): boolean {
+  const rope = fileInfo.architectureMetadata.rope as { dimension_sections?: unknown } | undefined
+  return rope?.dimension_sections !== undefined
+}
+
+function no(reason: DeclineReason, detail: string): Declined {
+  return { ok: false, reason, detail }
+}
