@@ -1,91 +1,66 @@
-import type { Manager } from '@kvbm/manager'
-import { MultiBar, Presets, type SingleBar } from 'cli-progress'
-import type { ReplayOptions } from './options.js'
-import { buildReport, newTally, type Report, type Tally } from './report.js'
+import { openCache } from './cache.js'
+import { type CrashReport, crash, formatCrash } from './crash.js'
+import { abortOnInterrupt } from './interrupt.js'
+import { JsonFile } from './json-file.js'
+import { Progress } from './progress.js'
+import { parseReplayOptions, REPLAY_HELP, type ReplayOptions } from './replay-options.js'
+import { buildReport, type Report } from './report.js'
+import { formatReport } from './report-text.js'
 import { openRequests } from './requests.js'
-import { Server } from './server.js'
-import { Stages } from './stages.js'
+import type { Scene } from './scene.js'
+import { StandInEngine } from './stand-in-engine.js'
+import { isIntact } from './survivors.js'
+import { Tally } from './tally.js'
+import { WorkDirectory } from './work-directory.js'
 
-/** Tokens that one block of a trace stands for. */
-const TOKENS_PER_BLOCK = 512
+/** The main job: a stream of requests over all tiers, and a process that is killed in the middle of it. */
+export const replayScene: Scene = {
+  summary: 'serves a stream of LLM requests over all tiers, then survives a SIGKILL (played when no scene is named)',
+  help: REPLAY_HELP,
+  async play(args) {
+    const options = parseReplayOptions(args)
+    const json = await JsonFile.open(options.json)
+    const stop = abortOnInterrupt()
+    const report = await replay(options, stop)
+    console.log(formatReport(report))
+    const crashReport = await showCrash(options, stop)
+    await json.write({ ...report, crash: crashReport })
+    return report.blocks.wrong === 0 && (crashReport === undefined || isIntact(crashReport)) ? 0 : 1
+  },
+}
 
-/** Serves every request, one at a time, and reports. Stops cleanly between two requests when the signal aborts. */
-export async function replay(manager: Manager, options: ReplayOptions, signal: AbortSignal): Promise<Report> {
+/** Serves every request, one at a time. Stops between two requests when told to. */
+async function replay(options: ReplayOptions, stop: AbortSignal): Promise<Report> {
   const requests = await openRequests(options)
-  const stages = new Stages()
-  const server = new Server(manager, stages)
-  const tally = newTally()
-  const everSeen = new Set<number>()
-  const progress = new Progress(requests.total)
+  await using directory = await WorkDirectory.open(options.dir)
+  await using manager = await openCache({ ...options, dir: directory.path })
+  const engine = new StandInEngine(manager)
+  const tally = new Tally()
   const started = performance.now()
-  for (const request of requests) {
-    if (signal.aborted) break
-    const served = await server.serve(request)
-    tally.infiniteHit += infiniteHit(request.hashIds, everSeen)
-    add(tally, served)
-    progress.show(tally)
+  {
+    using progress = new Progress(requests.total)
+    for (const request of requests) {
+      if (stop.aborted) break
+      tally.add(await engine.serve(request), request.hashIds)
+      progress.show(tally)
+    }
+    if (!stop.aborted) await manager.settled()
   }
-  await manager.settled()
-  progress.end()
-  const seconds = (performance.now() - started) / 1000
-  return buildReport(tally, manager.status(), stages, {
-    seconds,
-    interrupted: signal.aborted,
-    tokensPerBlock: TOKENS_PER_BLOCK,
+  return buildReport(tally, manager.status(), {
+    seconds: (performance.now() - started) / 1000,
+    isInterrupted: stop.aborted,
+    stages: engine.times.percentiles(),
+    diskBytes: options.diskBlocks > 0 ? await directory.usedBytes() : 0,
   })
 }
 
-/** Blocks of the longest prefix that was ever seen before. */
-function infiniteHit(hashIds: readonly number[], everSeen: Set<number>): number {
-  const firstNew = hashIds.findIndex((id) => !everSeen.has(id))
-  for (const id of hashIds) everSeen.add(id)
-  return firstNew < 0 ? hashIds.length : firstNew
-}
-
-function add(tally: Tally, served: Awaited<ReturnType<Server['serve']>>): void {
-  tally.requests++
-  for (const field of ['seen', 'hit', 'computed', 'verified', 'wrong'] as const) tally[field] += served[field]
-  for (const tier of ['device', 'host', 'disk'] as const) tally.byTier[tier] += served.byTier[tier]
-}
-
-/** A bar on a terminal, a plain line every few seconds in a pipe. */
-class Progress {
-  readonly #total: number | undefined
-  readonly #bars: MultiBar | undefined
-  readonly #bar: SingleBar | undefined
-  #shownAt = performance.now()
-
-  constructor(total: number | undefined) {
-    this.#total = total
-    if (!process.stderr.isTTY) return
-    this.#bars = new MultiBar(
-      {
-        format: '  {bar} {value}/{total} requests  {note}',
-        hideCursor: true,
-        clearOnComplete: true,
-        stream: process.stderr,
-      },
-      Presets.shades_classic,
-    )
-    this.#bar = this.#bars.create(total ?? 1, 0, { note: '' })
+async function showCrash(options: ReplayOptions, stop: AbortSignal): Promise<CrashReport | undefined> {
+  if (!options.crash || stop.aborted) return undefined
+  if (options.diskBlocks === 0) {
+    console.log('\nNo process is killed: without a disk tier nothing would survive it.')
+    return undefined
   }
-
-  show(tally: Tally): void {
-    const now = performance.now()
-    if (now - this.#shownAt < (this.#bar === undefined ? 5000 : 100)) return
-    this.#shownAt = now
-    const note = `${((100 * tally.hit) / tally.seen).toFixed(1)} % of ${tally.seen} blocks from the cache, ${tally.wrong} wrong`
-    if (this.#bar === undefined)
-      process.stderr.write(
-        `  ${tally.requests}${this.#total === undefined ? '' : ` of ${this.#total}`} requests, ${note}\n`,
-      )
-    else {
-      if (this.#total === undefined) this.#bar.setTotal(tally.requests)
-      this.#bar.update(tally.requests, { note })
-    }
-  }
-
-  end(): void {
-    this.#bars?.stop()
-  }
+  const report = await crash(options, stop)
+  console.log(report === undefined ? '  (interrupted)' : formatCrash(report))
+  return report
 }

@@ -1,13 +1,17 @@
-import type { TierName } from '@kvbm/core'
-import type { ManagerStatus } from '@kvbm/manager'
-import colors from 'picocolors'
-import type { CrashReport } from './crash-scene.js'
-import type { Stages } from './stages.js'
+import { TIER_NAMES, type TierName } from '@kvbm/core'
+import type { EdgeStatus, ManagerStatus } from '@kvbm/manager'
+import type { CrashReport } from './crash.js'
+import { describeMachine, type Machine } from './machine.js'
+import type { Percentiles } from './stage-times.js'
+import type { Tally } from './tally.js'
 
-/** The data form of the report: a stable contract, fields are only added. */
+/** Tokens that one block of a trace stands for. */
+const TOKENS_PER_BLOCK = 512
+
+/** The report as data: a stable contract, described in the README. Fields are only added. */
 export interface Report {
   readonly requests: number
-  readonly interrupted: boolean
+  readonly isInterrupted: boolean
   readonly seconds: number
   readonly blocks: {
     readonly seen: number
@@ -20,144 +24,85 @@ export interface Report {
   readonly hitRatio: number
   /** What a cache without limits would have hit of the same requests. */
   readonly infiniteHitRatio: number
-  readonly tokens: { readonly device: number; readonly host: number; readonly disk: number; readonly computed: number }
-  readonly tiers: Record<TierName, { readonly blocks: number; readonly hit: number; readonly used: number }>
-  readonly edges: Record<
-    string,
-    {
-      readonly blocks: number
-      readonly bytes: number
-      readonly seconds: number
-      readonly gbPerSecond: number
-      readonly dropped: number
-    }
-  >
-  readonly stages: ReturnType<Stages['percentiles']>
+  /** Where the tokens of all prompts came from. */
+  readonly tokens: Readonly<Record<TierName | 'computed', number>>
+  readonly tiers: Readonly<Record<TierName, TierReport>>
+  /** By its ends: `host-disk`. */
+  readonly edges: Readonly<Record<string, EdgeReport>>
+  /** Milliseconds per request. */
+  readonly stages: Readonly<Record<string, Percentiles>>
+  /** The most that the process occupied. */
   readonly memoryBytes: number
+  /** What the files of the disk tier occupy. */
   readonly diskBytes: number
-  readonly binding: string
+  readonly machine: Machine
   readonly crash?: CrashReport
 }
 
-export interface Tally {
-  requests: number
-  seen: number
-  hit: number
-  infiniteHit: number
-  computed: number
-  verified: number
-  wrong: number
-  byTier: Record<TierName, number>
+/** One tier, 0 where there is none: its size, blocks in use at the end, and how many blocks it gave. */
+export interface TierReport {
+  readonly blocks: number
+  readonly used: number
+  readonly hit: number
 }
 
-export function newTally(): Tally {
-  return {
-    requests: 0,
-    seen: 0,
-    hit: 0,
-    infiniteHit: 0,
-    computed: 0,
-    verified: 0,
-    wrong: 0,
-    byTier: { device: 0, host: 0, disk: 0 },
-  }
+/** What one edge carried, and the rate of one copy: several run at once. */
+export interface EdgeReport {
+  readonly blocks: number
+  readonly bytes: number
+  readonly seconds: number
+  readonly gbPerSecond: number
+  readonly dropped: number
 }
 
-const ratio = (part: number, whole: number): number => (whole === 0 ? 0 : part / whole)
+/** What was measured around the requests. */
+export interface Facts {
+  readonly seconds: number
+  readonly isInterrupted: boolean
+  readonly stages: Readonly<Record<string, Percentiles>>
+  readonly diskBytes: number
+}
 
-export function buildReport(
-  tally: Tally,
-  status: ManagerStatus,
-  stages: Stages,
-  facts: { readonly seconds: number; readonly interrupted: boolean; readonly tokensPerBlock: number },
-): Report {
-  const tier = (name: TierName): Report['tiers'][TierName] => {
-    const blocks = status.tiers[name]?.blocks
-    return { blocks: blocks?.total ?? 0, hit: tally.byTier[name], used: (blocks?.inactive ?? 0) + (blocks?.held ?? 0) }
-  }
-  const { tokensPerBlock } = facts
+/** The report on requests that a manager has served. */
+export function buildReport(tally: Tally, status: ManagerStatus, facts: Facts): Report {
+  const { requests, seen, hit, infiniteHit, computed, verified, wrong, byTier } = tally
+  const edges = Object.entries(status.edges).map(([name, edge]) => [name, edgeReport(edge)])
   return {
-    requests: tally.requests,
-    interrupted: facts.interrupted,
+    requests,
+    isInterrupted: facts.isInterrupted,
     seconds: facts.seconds,
-    blocks: {
-      seen: tally.seen,
-      hit: tally.hit,
-      computed: tally.computed,
-      verified: tally.verified,
-      wrong: tally.wrong,
-    },
-    hitRatio: ratio(tally.hit, tally.seen),
-    infiniteHitRatio: ratio(tally.infiniteHit, tally.seen),
-    tokens: {
-      device: tally.byTier.device * tokensPerBlock,
-      host: tally.byTier.host * tokensPerBlock,
-      disk: tally.byTier.disk * tokensPerBlock,
-      computed: (tally.seen - tally.hit) * tokensPerBlock,
-    },
-    tiers: { device: tier('device'), host: tier('host'), disk: tier('disk') },
-    edges: edgesOf(status),
-    stages: stages.percentiles(),
-    memoryBytes: process.memoryUsage().rss,
-    diskBytes: status.tiers.disk?.usedBytes ?? 0,
-    binding: status.binding,
+    blocks: { seen, hit, computed, verified, wrong },
+    hitRatio: ratio(hit, seen),
+    infiniteHitRatio: ratio(infiniteHit, seen),
+    tokens: forEachSource((name) => TOKENS_PER_BLOCK * (name === 'computed' ? seen - hit : byTier[name])),
+    tiers: forEachTier((name) => tierReport(status, name, byTier[name])),
+    edges: Object.fromEntries(edges),
+    stages: facts.stages,
+    memoryBytes: process.resourceUsage().maxRSS * 1024,
+    diskBytes: facts.diskBytes,
+    machine: describeMachine(),
   }
 }
 
-function edgesOf(status: ManagerStatus): Report['edges'] {
-  return Object.fromEntries(
-    Object.entries(status.edges).map(([name, { blocks, bytes, seconds, drops }]) => {
-      const dropped = Object.values(drops).reduce((sum, count) => sum + count, 0)
-      return [name, { blocks, bytes, seconds, gbPerSecond: ratio(bytes / 1e9, seconds), dropped }]
-    }),
-  )
+/** 0 where there is nothing to divide by. */
+export function ratio(part: number, whole: number): number {
+  return whole === 0 ? 0 : part / whole
 }
 
-const number = (value: number): string => Math.round(value).toLocaleString('en-US')
-const percent = (value: number): string => `${(100 * value).toFixed(2)} %`
-const mebibytes = (bytes: number): string => `${number(bytes / 2 ** 20)} MiB`
-const milliseconds = (ms: number): string => (ms < 10 ? ms.toFixed(2) : ms.toFixed(0))
-
-function bar(share: number, width = 28): string {
-  const filled = Math.round(share * width)
-  return '█'.repeat(filled) + colors.dim('░'.repeat(width - filled))
+function forEachTier<T>(value: (name: TierName) => T): Record<TierName, T> {
+  return Object.fromEntries(TIER_NAMES.map((name) => [name, value(name)])) as Record<TierName, T>
 }
 
-/** The report as a person reads it. */
-export function formatReport(report: Report): string {
-  const { blocks } = report
-  const lines = [
-    '',
-    colors.bold(
-      `${number(report.requests)} requests, ${number(blocks.seen)} blocks in ${report.seconds.toFixed(1)} s`,
-    ) + (report.interrupted ? colors.yellow('  (interrupted)') : ''),
-    '',
-    '  Where the tokens came from',
-    ...(['device', 'host', 'disk'] as const).map((name) =>
-      sourceLine(name, report.tiers[name].hit, blocks.seen, report.tokens[name]),
-    ),
-    sourceLine('computed', blocks.seen - blocks.hit, blocks.seen, report.tokens.computed),
-    '',
-    `  Hit ratio        ${percent(report.hitRatio)} of all blocks; a cache without limits would reach ${percent(report.infiniteHitRatio)}`,
-    `  Verified         ${number(blocks.verified)} blocks byte for byte, ${blocks.wrong === 0 ? colors.green('0 wrong') : colors.red(`${number(blocks.wrong)} WRONG`)}`,
-    '',
-    '  Moved                  blocks          MiB      GB/s   dropped',
-    ...Object.entries(report.edges).map(
-      ([name, edge]) =>
-        `    ${name.replace('-', ' → ').padEnd(16)}${number(edge.blocks).padStart(8)} ${number(edge.bytes / 2 ** 20).padStart(12)} ${edge.gbPerSecond.toFixed(2).padStart(9)} ${number(edge.dropped).padStart(9)}`,
-    ),
-    '',
-    '  Latency per request, ms     p50      p90      p99',
-    ...Object.entries(report.stages).map(
-      ([stage, { p50, p90, p99 }]) =>
-        `    ${stage.padEnd(20)}${[p50, p90, p99].map((ms) => milliseconds(ms).padStart(9)).join('')}`,
-    ),
-    '',
-    `  Memory ${mebibytes(report.memoryBytes)}, disk ${mebibytes(report.diskBytes)}, ${report.binding} core`,
-  ]
-  return lines.join('\n')
+function forEachSource(value: (name: TierName | 'computed') => number): Report['tokens'] {
+  return { ...forEachTier(value), computed: value('computed') }
 }
 
-function sourceLine(name: string, blocks: number, seen: number, tokens: number): string {
-  return `    ${name.padEnd(9)}${bar(ratio(blocks, seen))} ${percent(ratio(blocks, seen)).padStart(8)}  ${number(tokens).padStart(13)} tokens`
+function tierReport(status: ManagerStatus, name: TierName, hit: number): TierReport {
+  const { total = 0, inactive = 0, held = 0 } = status.tiers[name]?.blocks ?? {}
+  return { blocks: total, used: inactive + held, hit }
+}
+
+function edgeReport({ blocks, bytes, seconds, drops }: EdgeStatus): EdgeReport {
+  const dropped = Object.values(drops).reduce((sum, count) => sum + count, 0)
+  return { blocks, bytes, seconds, gbPerSecond: ratio(bytes / 1e9, seconds), dropped }
 }

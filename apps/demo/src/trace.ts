@@ -31,7 +31,8 @@ async function* readTrace(file: string): AsyncGenerator<TraceRequest, void, void
     }
   } catch (error) {
     if (error instanceof UsageError) throw error
-    throw new UsageError(`${file}:${number + 1}: cannot be read: ${(error as Error).message}.`)
+    const where = number === 0 ? file : `${file}:${number + 1}`
+    throw new UsageError(`${where}: cannot be read: ${(error as Error).message}.`)
   }
 }
 
@@ -85,7 +86,7 @@ function numberAt(record: Record<string, unknown>, name: string, where: string):
 }
 
 function idsAt(record: Record<string, unknown>, inputLength: number, where: string): number[] {
-  const ids: unknown = record['hash_ids']
+  const ids: unknown = record.hash_ids
   if (!Array.isArray(ids) || (ids.length === 0 && inputLength > 0))
     throw new UsageError(`${where}: 'hash_ids' must list the ids of blocks, got ${shortened(JSON.stringify(ids))}`)
   const bad = ids.findIndex((id) => !Number.isSafeInteger(id) || id < 0)

@@ -3,11 +3,11 @@
  * the longest prefix that is cached, afterwards every block of the request counts as used, the tail before the head, and a request
  * longer than the cache keeps its head. Returns hit ÷ seen.
  */
-export function lruHitRatio(requests: Iterable<readonly number[]>, capacity: number): number {
+export function lruHitRatio(requests: Iterable<{ readonly hashIds: readonly number[] }>, capacity: number): number {
   const used = new Map<number, true>()
   let seen = 0
   let hit = 0
-  for (const ids of requests) {
+  for (const { hashIds: ids } of requests) {
     const firstMiss = ids.findIndex((id) => !used.has(id))
     const prefix = firstMiss < 0 ? ids.length : firstMiss
     seen += ids.length

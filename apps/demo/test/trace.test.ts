@@ -29,8 +29,8 @@ test.each([
     '{"timestamp": "x", "input_length": 1, "output_length": 1, "hash_ids": [1]}',
     '\'timestamp\' must be a number of 0 or more, got "x"',
   ],
-  ['{"timestamp": 1, "input_length": 1, "output_length": 1}', "'hash_ids' must be a list"],
-  ['{"timestamp": 1, "input_length": 1, "output_length": 1, "hash_ids": []}', "'hash_ids' must be a list"],
+  ['{"timestamp": 1, "input_length": 1, "output_length": 1}', "'hash_ids' must list the ids of blocks"],
+  ['{"timestamp": 1, "input_length": 1, "output_length": 1, "hash_ids": []}', "'hash_ids' must list the ids of blocks"],
   ['{"timestamp": 1, "input_length": 1, "output_length": 1, "hash_ids": [1, 2.5]}', 'got 2.5 at index 1'],
   [
     '{"timestamp": 1, "input_length": -1, "output_length": 1, "hash_ids": [1]}',
@@ -38,11 +38,19 @@ test.each([
   ],
 ])('a malformed line names file, line and reason: %s', async (line, reason) => {
   const reading = read('broken.jsonl', `${LINE}\n${line}\n`)
-  await expect(reading).rejects.toThrow(`broken.jsonl, line 2: `)
+  await expect(reading).rejects.toThrow(`broken.jsonl:2: `)
   await expect(reading).rejects.toThrow(reason)
 })
 
-test('a missing file and a damaged gzip file are told plainly', async () => {
-  await expect(readTrace(join(dir, 'none.jsonl')).next()).rejects.toThrow('there is no file')
-  await expect(read('broken.gz', gzipSync(`${LINE}\n`.repeat(500)).subarray(0, 60))).rejects.toThrow('cannot be read')
+test('a missing file, a damaged one and an empty one are told plainly', async () => {
+  const none = join(dir, 'none.jsonl')
+  await expect(loadTrace(none, 1)).rejects.toThrow(`${none}: cannot be read: ENOENT`)
+  const damaged = gzipSync(`${LINE}\n`.repeat(500)).subarray(0, 60)
+  await expect(read('broken.gz', damaged)).rejects.toThrow(/broken\.gz.*: cannot be read: unexpected end of file\./)
+  await expect(read('empty.jsonl', '')).rejects.toThrow('empty.jsonl: there is no request in this file.')
+})
+
+test('reading stops after as many requests as are wanted: what follows is not looked at', async () => {
+  writeFileSync(join(dir, 'long.jsonl'), `${LINE}\n${LINE}\nhello\n`)
+  expect(await loadTrace(join(dir, 'long.jsonl'), 2)).toHaveLength(2)
 })

@@ -1,0 +1,108 @@
+import { join } from 'node:path'
+import { openCache } from './cache.js'
+import type { DoomedTask } from './doomed-process.js'
+import { blockBytesOf, parseFlags, wholeNumber } from './flags.js'
+import { abortOnInterrupt } from './interrupt.js'
+import { JsonFile } from './json-file.js'
+import { killAfter } from './kill.js'
+import { describeMachine } from './machine.js'
+import { Random } from './random.js'
+import { openRequests } from './requests.js'
+import type { Scene } from './scene.js'
+import { isIntact, type Survivors, verifySurvivors } from './survivors.js'
+import type { TraceRequest } from './trace.js'
+import { WorkDirectory } from './work-directory.js'
+
+const HELP = `Usage: npm run demo -- kills [flags]
+
+Kills one process after the other with SIGKILL while it serves requests, all on the same directory, at moments drawn by chance. After
+each kill the disk tier is opened again: every block that a process had reported as committed must be there, those of earlier
+processes too, and every block must have the bytes that its hash says.
+
+  --runs N             how many processes (default 20)
+  --seed N             seed of requests and moments (default 1)
+  --block-bytes N      bytes of one block, a multiple of 4096 (default 16384)
+  --json FILE          write the report as data, too
+  --help               this text
+
+The exit code is 0 when nothing was lost and nothing wrong in any run, 1 when not, 2 for a flag that cannot be used.
+`
+
+const FLAGS = {
+  runs: { type: 'string' },
+  seed: { type: 'string' },
+  'block-bytes': { type: 'string' },
+  json: { type: 'string' },
+  help: { type: 'boolean' },
+} as const
+
+const COMMITS_MAX = 1000
+/** Far more blocks than a process commits before the kill arrives. */
+const REQUESTS_PER_RUN = 400
+const DISK_BLOCKS_PER_RUN = 16_384
+
+/** Kill and reopen, many times. */
+export const killsScene: Scene = {
+  summary: 'kills process after process, and looks for what each had committed',
+  help: HELP,
+  async play(args) {
+    const flags = parseFlags(args, FLAGS)
+    const runs = wholeNumber(flags, 'runs', { fallback: 20, least: 1, most: 1000 })
+    const seed = wholeNumber(flags, 'seed', { fallback: 1, least: 0, most: 2 ** 31 })
+    const blockBytes = blockBytesOf(flags, 16_384)
+    const json = await JsonFile.open(flags.get('json'))
+    const started = performance.now()
+    const kills = await killInTurn({ runs, seed, blockBytes }, abortOnInterrupt())
+    const intact = kills.filter(isIntact).length
+    console.log(`\n${intact} of ${kills.length} times nothing was lost and nothing wrong.`)
+    const seconds = (performance.now() - started) / 1000
+    const machine = describeMachine()
+    await json.write({ runs: kills.length, intact, blockBytes, seed, seconds, date: today(), machine, kills })
+    return intact === kills.length ? 0 : 1
+  },
+}
+
+interface KillsOptions {
+  readonly runs: number
+  readonly seed: number
+  readonly blockBytes: number
+}
+
+async function killInTurn({ runs, seed, blockBytes }: KillsOptions, stop: AbortSignal): Promise<Survivors[]> {
+  await using directory = await WorkDirectory.open()
+  const random = new Random(seed)
+  const kills: Survivors[] = []
+  while (kills.length < runs) {
+    const task = {
+      ...{ deviceBlocks: 200, hostBlocks: 400, diskBlocks: runs * DISK_BLOCKS_PER_RUN, blockBytes },
+      ...{ trace: undefined, seed: seed + kills.length, requests: REQUESTS_PER_RUN },
+      ...{ dir: join(directory.path, 'cache'), journal: join(directory.path, 'journal') },
+    }
+    await killAfter(1 + random.below(COMMITS_MAX), task, stop)
+    if (stop.aborted) break
+    kills.push(await reopen(task, seed))
+    console.log(formatKill(kills.length, kills.at(-1)!))
+  }
+  return kills
+}
+
+/** Opens the disk tier alone, and verifies what the processes so far have left in it. */
+async function reopen(task: DoomedTask, firstSeed: number): Promise<Survivors> {
+  await using manager = await openCache({ ...task, deviceBlocks: 0, hostBlocks: 0 })
+  return await verifySurvivors(manager, await requestsSince(firstSeed, task), task.journal)
+}
+
+/** The newest first: what they share with older ones is then found at once. */
+async function requestsSince(firstSeed: number, task: DoomedTask): Promise<Iterable<TraceRequest>> {
+  const all: TraceRequest[] = []
+  for (let seed = task.seed; seed >= firstSeed; seed--) all.push(...(await openRequests({ ...task, seed })))
+  return all
+}
+
+function formatKill(run: number, { committed, survived, lost, wrong }: Survivors): string {
+  return `  ${String(run).padStart(3)}  ${committed} blocks committed so far, ${survived} survived: ${lost} lost, ${wrong} wrong`
+}
+
+function today(): string {
+  return new Date().toISOString().slice(0, 10)
+}

@@ -1,0 +1,33 @@
+import { Presets, SingleBar } from 'cli-progress'
+import type { Tally } from './tally.js'
+
+const BAR_EVERY_MS = 100
+const LINE_EVERY_MS = 5000
+
+/** A bar on a terminal, a plain line every few seconds in a pipe. On stderr, so that the report alone is on stdout. */
+export class Progress {
+  readonly #total: number
+  readonly #bar: SingleBar | undefined
+  #shownAt = performance.now()
+
+  constructor(total: number) {
+    this.#total = total
+    if (!process.stderr.isTTY) return
+    const format = '  {bar} {value}/{total} requests  {note}'
+    this.#bar = new SingleBar({ format, hideCursor: true, clearOnComplete: true }, Presets.shades_classic)
+    this.#bar.start(total, 0, { note: '' })
+  }
+
+  show(tally: Tally): void {
+    const now = performance.now()
+    if (now - this.#shownAt < (this.#bar === undefined ? LINE_EVERY_MS : BAR_EVERY_MS)) return
+    this.#shownAt = now
+    const note = `${((100 * tally.hit) / tally.seen).toFixed(1)} % of ${tally.seen} blocks from the cache, ${tally.wrong} wrong`
+    if (this.#bar !== undefined) this.#bar.update(tally.requests, { note })
+    else console.error(`  ${tally.requests} of ${this.#total} requests, ${note}`)
+  }
+
+  [Symbol.dispose](): void {
+    this.#bar?.stop()
+  }
+}
