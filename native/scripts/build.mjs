@@ -1,4 +1,5 @@
 // Builds the addon where a C++20 compiler and CMake are, else says what is missing. Fails only where KVBM_NATIVE=required.
+// Takes the path of cmake-js's program from who brings it (the command `kvbm build`), else uses the repository's.
 import { spawnSync } from 'node:child_process'
 import { readdirSync, rmSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -56,7 +57,7 @@ function buildOrExplain() {
 
 /** Works offline: package.json names the Node-API version, so cmake-js takes the headers that came with it. */
 function runCmakeJs() {
-  const program = join(require.resolve('cmake-js/package.json'), '..', 'bin', 'cmake-js')
+  const program = process.argv[2] ?? join(require.resolve('cmake-js/package.json'), '..', 'bin', 'cmake-js')
   const { status, stdout, stderr, error } = spawnSync(process.execPath, [program, 'build', '--directory', root], {
     cwd: root,
     encoding: 'utf8',

@@ -47,8 +47,8 @@ export const HOUSE: Readonly<Record<string, Row>> = {
     external: ['hono', '@hono/node-server', 'zod', 'prom-client'],
     optional: ['prom-client'],
   },
-  // The command of packages/cli. Its name has no scope, so that it runs as `npx kvbm`.
-  kvbm: { mayImport: 'below', external: ['commander'], optional: ['@kvbm/node-llama-cpp', '@kvbm/onnxruntime'] },
+  // The command of packages/cli. Its name has no scope, so that it runs as `npx kvbm`. cmake-js builds the core on a user's machine.
+  kvbm: { mayImport: 'below', external: ['cmake-js'], optional: ['@kvbm/node-llama-cpp', '@kvbm/onnxruntime'] },
 
   // Engines are peers of the adapters, so whoever uses an adapter declares its engine.
   demo: { mayImport: 'below', external: ['cli-progress', 'picocolors', 'node-llama-cpp'] },

@@ -1,4 +1,4 @@
-export { Access, isLoopback, newControlToken } from './access.js'
+export { Access, isLoopback, newControlToken, tenantOfKey } from './access.js'
 export { ApiError } from './api-error.js'
 export { createKvServer, type KvServer } from './kv-server.js'
 export type { Listening, ListenOptions } from './listen.js'

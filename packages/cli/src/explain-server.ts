@@ -1,0 +1,59 @@
+/** A question to a running server. */
+export interface ServerQuestion {
+  readonly url: string
+  readonly prompt: string
+  readonly model: string | undefined
+  readonly key: string | undefined
+}
+
+/** What of a server's answer is shown; there may be more. */
+interface Explanation {
+  readonly promptTokens: number
+  readonly cachedTokens: number
+  readonly byTier: Readonly<Record<string, number>>
+  readonly reason: string
+  readonly message?: string
+  readonly firstDifference?: { readonly token: number; readonly here: string; readonly before: string }
+}
+
+/** Most milliseconds that a server may take: it only looks names up. */
+const ANSWER_MS = 30_000
+
+/** Asks `GET /v1/kv/explain`. Throws what the server complains about, or that it cannot be reached. */
+export async function askServer({ url, prompt, model, key }: ServerQuestion): Promise<{ data: unknown; text: string }> {
+  const address = new URL('/v1/kv/explain', url)
+  address.searchParams.set('prompt', prompt)
+  if (model !== undefined) address.searchParams.set('model', model)
+  const headers: Record<string, string> = key === undefined ? {} : { authorization: `Bearer ${key}` }
+  const response = await fetch(address, { headers, signal: AbortSignal.timeout(ANSWER_MS) }).catch((cause: Error) => {
+    throw new Error(`${address.origin} does not answer: ${reasonOf(cause)}. Is the server running there?`, { cause })
+  })
+  const data: unknown = await response.json().catch(() => undefined)
+  if (!response.ok) throw new Error(`${address.origin} refused (${response.status}): ${complaintOf(data)}`)
+  return { data, text: shown(data as Explanation) }
+}
+
+function reasonOf(error: Error): string {
+  return error.cause instanceof Error ? error.cause.message : error.message
+}
+
+function complaintOf(data: unknown): string {
+  const { error } = (data ?? {}) as { error?: { message?: string } }
+  return error?.message ?? 'it does not say why. Is it a server of kvbm?'
+}
+
+function shown({ promptTokens, cachedTokens, byTier, reason, message, firstDifference }: Explanation): string {
+  const tiers = Object.entries(byTier).filter(([, tokens]) => tokens > 0)
+  const from = tiers.map(([tier, tokens]) => `${tokens} from ${tier}`).join(', ')
+  return [
+    `${cachedTokens} of ${promptTokens} tokens are cached${from && ` (${from})`}.`,
+    `Reason: ${reason}${message ? `. ${message}` : ''}`,
+    ...(firstDifference === undefined
+      ? []
+      : [
+          `First difference at token ${firstDifference.token}:`,
+          `  here    ${JSON.stringify(firstDifference.here)}`,
+          `  before  ${JSON.stringify(firstDifference.before)}`,
+        ]),
+  ].join('\n')
+}
