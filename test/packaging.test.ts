@@ -1,7 +1,8 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { PackedHouse, runInstalled } from './support/packed-house.js'
+import { outputsOf } from '../scripts/bootstrap/workspace.mjs'
+import { PackedHouse, runExample, runInstalled } from './support/packed-house.js'
 import { type Package, readHouse, SCOPE } from './support/read-house.js'
 import { runnableBlocks } from './support/readme-blocks.js'
 import { missingFrom, statedOutput } from './support/stated-output.js'
@@ -18,9 +19,11 @@ const needsEngine = ({ manifest }: Package) =>
   Object.keys(manifest.peerDependencies ?? {}).some((peer) => !manifest.peerDependenciesMeta?.[peer]?.optional)
 
 const published = house.packages.filter((own) => own.manifest.private !== true && !needsEngine(own))
-const libraries = published.filter(({ manifest }) => manifest.exports !== undefined)
+const libraries = published.filter(({ manifest }) => manifest.exports?.['.'] !== undefined)
+const commands = published.filter(({ manifest }) => manifest.bin !== undefined)
 const binaries = published.filter(({ name }) => hasBinary && name === binaryOfThisPlatform)
-const notBuilt = libraries.filter(({ folder }) => !existsSync(join(root, folder, 'dist/index.js')))
+const packages = [...libraries, ...commands, ...binaries]
+const notBuilt = packages.flatMap(outputsOf).filter((file) => !existsSync(join(root, file)))
 
 describe('a package from its tarball, alone in an empty folder,', () => {
   let packed: PackedHouse | undefined
@@ -31,7 +34,7 @@ describe('a package from its tarball, alone in an empty folder,', () => {
     else {
       packed = await PackedHouse.pack(
         root,
-        [...libraries, ...binaries].map(({ manifest }) => manifest.name),
+        packages.map(({ manifest }) => manifest.name),
       )
       obstacle = await packed.fetchOthers()
     }
@@ -48,8 +51,17 @@ describe('a package from its tarball, alone in an empty folder,', () => {
       expect.arrayContaining(['LICENSE', 'README.md']),
     )
     const code = exampleOf(own)
-    const { stdout } = await runInstalled(folder, code, hasBinary ? 'required' : undefined)
+    const { stdout } = await runExample(folder, code, hasBinary ? 'required' : undefined)
     expect(missingFrom(stdout, statedOutput(code)), stdout).toEqual([])
+  })
+
+  test.for(commands)('$name runs as a command and says what it can do', async ({ manifest }, { skip }) => {
+    skip(obstacle !== undefined, obstacle)
+    const folder = await packed!.install(manifest.name)
+    for (const [name, file] of Object.entries(manifest.bin!)) {
+      const { stdout } = await runInstalled(folder, [join('node_modules', manifest.name, file), '--help'])
+      expect(stdout).toContain(name)
+    }
   })
 
   test('without the binary of its platform runs on the portable twin, and says so once', async ({ skip }) => {
@@ -58,7 +70,7 @@ describe('a package from its tarball, alone in an empty folder,', () => {
     const folder = await packed!.install(tokens.manifest.name, '--omit=optional')
     expect(readdirSync(join(folder, 'node_modules', SCOPE)).sort()).toEqual(['core', 'native', 'tokens'])
     const code = exampleOf(tokens)
-    const { stdout, stderr } = await runInstalled(folder, code)
+    const { stdout, stderr } = await runExample(folder, code)
     expect(missingFrom(stdout, statedOutput(code)), stdout).toEqual([])
     expect(stderr.match(/The portable core is in use/g)).toHaveLength(1)
     expect(stderr).toContain('Remedies: install the package of your platform')
@@ -69,8 +81,8 @@ describe('a package from its tarball, alone in an empty folder,', () => {
 function closureOf({ name, manifest }: Package): string[] {
   const { dependencies, optionalDependencies } = manifest
   const below = Object.keys({ ...dependencies, ...optionalDependencies }).filter((other) => other.startsWith(SCOPE))
-  const packages = [...libraries, ...binaries].filter((other) => below.includes(other.manifest.name))
-  return [...new Set([name, ...packages.flatMap(closureOf)])]
+  const installed = packages.filter((other) => below.includes(other.manifest.name))
+  return [...new Set([name, ...installed.flatMap(closureOf)])]
 }
 
 /** The first block of its README that runs; where none does, that it loads. */

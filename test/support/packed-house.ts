@@ -65,10 +65,15 @@ export class PackedHouse implements Disposable {
 }
 
 /** Runs code in a folder where a package is installed; gives what it printed, and what it complained about. */
-export async function runInstalled(folder: string, code: string, native?: 'required') {
+export function runExample(folder: string, code: string, native?: 'required') {
   writeFileSync(join(folder, 'example.mjs'), code)
+  return runInstalled(folder, ['example.mjs'], native)
+}
+
+/** Runs a program of what is installed in a folder, as its user would. */
+export async function runInstalled(folder: string, args: readonly string[], native?: 'required') {
   const env = { ...process.env, ...OUTSIDE, ...(native && { KVBM_NATIVE: native }) }
-  return await run(process.execPath, ['example.mjs'], { cwd: folder, env, timeout: 45_000 })
+  return await run(process.execPath, args, { cwd: folder, env, timeout: 45_000 })
 }
 
 function npmInstall(folder: string, ...flags: string[]): Promise<void> {

@@ -25,6 +25,7 @@ export interface Manifest {
   readonly description?: string
   readonly license?: string
   readonly private?: boolean
+  readonly bin?: Readonly<Record<string, string>>
   readonly exports?: Readonly<Record<string, string | { readonly '@kvbm/source'?: string }>>
   readonly dependencies?: Readonly<Record<string, string>>
   readonly devDependencies?: Readonly<Record<string, string>>
