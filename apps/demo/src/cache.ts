@@ -1,3 +1,4 @@
+import { KvbmError } from '@kvbm/core'
 import { KvBlockManager, type Manager } from '@kvbm/manager'
 import { UsageError } from './usage-error.js'
 
@@ -17,8 +18,18 @@ const LAYERS = 4
 const OUTER = 2
 const ELEMENT_BYTES = 2
 
-/** A manager with the tiers that have blocks. The model is as small as a block of `blockBytes` asks for. */
+/** A manager with the tiers that have blocks. Throws `UsageError` where this machine or the directory does not allow it. */
 export async function openCache(options: CacheOptions): Promise<Manager> {
+  try {
+    return await openAllTiers(options)
+  } catch (error) {
+    if (error instanceof KvbmError) throw new UsageError(error.message, { cause: error })
+    throw error
+  }
+}
+
+/** The model is as small as a block of `blockBytes` asks for. */
+async function openAllTiers(options: CacheOptions): Promise<Manager> {
   const { deviceBlocks, hostBlocks, diskBlocks, blockBytes, dir } = options
   const innerDim = blockBytes / (LAYERS * OUTER * PAGE_SIZE * ELEMENT_BYTES)
   const manager = (await KvBlockManager.create({
@@ -29,6 +40,7 @@ export async function openCache(options: CacheOptions): Promise<Manager> {
       ? { diskLayout: { numBlocks: diskBlocks, allocator: { kind: 'disk' as const, path: dir } } }
       : {}),
   })) as Manager
+  // A directory that cannot be locked safely, say on a network share: the manager would go on without this tier.
   const { off } = manager.status()
   if (off.disk === undefined) return manager
   await manager.close()

@@ -1,14 +1,15 @@
 import { Presets, SingleBar } from 'cli-progress'
+import { ratio } from './report.js'
 import type { Tally } from './tally.js'
 
 const BAR_EVERY_MS = 100
 const LINE_EVERY_MS = 5000
 
-/** A bar on a terminal, a plain line every few seconds in a pipe. On stderr, so that the report alone is on stdout. */
+/** A bar on a terminal, in a pipe a plain line at once and then every few seconds. On stderr, so that the report alone is on stdout. */
 export class Progress {
   readonly #total: number
   readonly #bar: SingleBar | undefined
-  #shownAt = performance.now()
+  #shownAt = Number.NEGATIVE_INFINITY
 
   constructor(total: number) {
     this.#total = total
@@ -22,7 +23,7 @@ export class Progress {
     const now = performance.now()
     if (now - this.#shownAt < (this.#bar === undefined ? LINE_EVERY_MS : BAR_EVERY_MS)) return
     this.#shownAt = now
-    const note = `${((100 * tally.hit) / tally.seen).toFixed(1)} % of ${tally.seen} blocks from the cache, ${tally.wrong} wrong`
+    const note = `${(100 * ratio(tally.hit, tally.seen)).toFixed(1)} % of ${tally.seen} blocks from the cache, ${tally.wrong} wrong`
     if (this.#bar !== undefined) this.#bar.update(tally.requests, { note })
     else console.error(`  ${tally.requests} of ${this.#total} requests, ${note}`)
   }

@@ -16,7 +16,8 @@ export interface Report {
   readonly blocks: {
     readonly seen: number
     readonly hit: number
-    readonly computed: number
+    /** Computed, and found room in the first tier. */
+    readonly stored: number
     readonly verified: number
     readonly wrong: number
   }
@@ -65,13 +66,13 @@ export interface Facts {
 
 /** The report on requests that a manager has served. */
 export function buildReport(tally: Tally, status: ManagerStatus, facts: Facts): Report {
-  const { requests, seen, hit, infiniteHit, computed, verified, wrong, byTier } = tally
+  const { requests, seen, hit, infiniteHit, stored, verified, wrong, byTier } = tally
   const edges = Object.entries(status.edges).map(([name, edge]) => [name, edgeReport(edge)])
   return {
     requests,
     isInterrupted: facts.isInterrupted,
     seconds: facts.seconds,
-    blocks: { seen, hit, computed, verified, wrong },
+    blocks: { seen, hit, stored, verified, wrong },
     hitRatio: ratio(hit, seen),
     infiniteHitRatio: ratio(infiniteHit, seen),
     tokens: forEachSource((name) => TOKENS_PER_BLOCK * (name === 'computed' ? seen - hit : byTier[name])),

@@ -1,5 +1,5 @@
 import type { BlockHashes, TierName } from '@kvbm/core'
-import type { Lease, LeaseRun, Manager } from '@kvbm/manager'
+import type { Lease, LeaseRun, Manager, Tier } from '@kvbm/manager'
 import { BlockChecker, fillBlock, tokensOf } from './block-content.js'
 import { PAGE_SIZE } from './cache.js'
 import { StageTimes } from './stage-times.js'
@@ -12,7 +12,8 @@ export interface Served {
   readonly byTier: Record<TierName, number>
   readonly verified: number
   readonly wrong: number
-  readonly computed: number
+  /** Computed, and found room in the first tier. */
+  readonly stored: number
 }
 
 /** Blocks computed and written at once. */
@@ -50,7 +51,7 @@ export class StandInEngine {
     const wrong = await times.timedAsync('verify', () => this.#countWrong(lease, resident))
     using computed = await times.timedAsync('compute', () => this.#compute(hashes.subarray(lease.count)))
     const { count: hit, byTier } = lease
-    return { seen: hashes.count, hit, byTier, verified: hit, wrong, computed: computed.count }
+    return { seen: hashes.count, hit, byTier, verified: hit, wrong, stored: computed.count }
   }
 
   /** What became resident is compared in place; what found no room above is read from where it lies. */
@@ -81,7 +82,7 @@ export class StandInEngine {
     const kept: Disposable[] = []
     let count = 0
     while (count < missing.count) {
-      const fresh = this.#manager.firstTier.allocateUpTo(Math.min(COMPUTE_BATCH, missing.count - count))
+      const fresh = await this.#allocate(Math.min(COMPUTE_BATCH, missing.count - count))
       if (fresh.count === 0) break
       const names = missing.subarray(count, count + fresh.count)
       await this.#manager.write(fresh, this.#bytesOf(names))
@@ -90,6 +91,14 @@ export class StandInEngine {
     }
     const releaseTailFirst = () => kept.reverse().forEach((blocks) => void blocks[Symbol.dispose]())
     return { count, [Symbol.dispose]: releaseTailFirst }
+  }
+
+  /** Copies on their way down hold their blocks. What else is held belongs to this request: a longer one keeps its head. */
+  async #allocate(countMax: number): Promise<ReturnType<Tier['allocateUpTo']>> {
+    const fresh = this.#manager.firstTier.allocateUpTo(countMax)
+    if (fresh.count > 0) return fresh
+    await this.#manager.settled()
+    return this.#manager.firstTier.allocateUpTo(countMax)
   }
 
   #bytesOf(names: BlockHashes): Uint8Array {

@@ -8,7 +8,7 @@ export class Tally {
   hit = 0
   /** What a cache without limits would have hit. */
   infiniteHit = 0
-  computed = 0
+  stored = 0
   verified = 0
   wrong = 0
   readonly byTier: Record<TierName, number> = { device: 0, host: 0, disk: 0 }
@@ -16,7 +16,7 @@ export class Tally {
 
   add(served: Served, hashIds: readonly number[]): void {
     this.requests++
-    for (const field of ['seen', 'hit', 'computed', 'verified', 'wrong'] as const) this[field] += served[field]
+    for (const field of ['seen', 'hit', 'stored', 'verified', 'wrong'] as const) this[field] += served[field]
     for (const tier of TIER_NAMES) this.byTier[tier] += served.byTier[tier]
     const firstNew = hashIds.findIndex((id) => !this.#everSeen.has(id))
     this.infiniteHit += firstNew < 0 ? hashIds.length : firstNew

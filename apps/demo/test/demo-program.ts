@@ -10,7 +10,8 @@ import { WorkDirectory } from '../src/work-directory.js'
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 const ADDON = fileURLToPath(new URL('../../../native/build/Release/kvbm.node', import.meta.url))
 /** For CommonJS in the bundle. Under another name: bundled modules import `createRequire`, too. */
-const REQUIRE = "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);"
+const REQUIRE =
+  "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);"
 
 /** What a run of the demo left behind. */
 export interface Ended {

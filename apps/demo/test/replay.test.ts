@@ -15,8 +15,7 @@ const QUICK = [...SMALL, '--requests', '150', '--no-crash']
 
 /** The report of a run that must end well. */
 async function reportOf(...args: string[]): Promise<Report> {
-  const { code, stderr } = await demo.run('replay', ...args, '--json', demo.path('report.json'))
-  expect(stderr).toBe('')
+  const { code } = await demo.run('replay', ...args, '--json', demo.path('report.json'))
   expect(code).toBe(0)
   return demo.readJson<Report>('report.json')
 }
@@ -36,7 +35,7 @@ describe('the report as data', () => {
       requests: 150,
       isInterrupted: false,
       seconds: anyNumber,
-      blocks: { seen: anyNumber, hit: anyNumber, computed: anyNumber, verified: anyNumber, wrong: 0 },
+      blocks: { seen: anyNumber, hit: anyNumber, stored: anyNumber, verified: anyNumber, wrong: 0 },
       hitRatio: anyNumber,
       infiniteHitRatio: anyNumber,
       tokens: { device: anyNumber, host: anyNumber, disk: anyNumber, computed: anyNumber },
@@ -55,6 +54,7 @@ describe('the report as data', () => {
     expect(hitRatio).toBeLessThanOrEqual(infiniteHitRatio)
     expect(blocks.verified).toBe(blocks.hit)
     expect(tiers.device.hit + tiers.host.hit + tiers.disk.hit).toBe(blocks.hit)
+    expect(blocks.stored).toBeLessThanOrEqual(blocks.seen - blocks.hit)
     expect(tokens.device + tokens.host + tokens.disk + tokens.computed).toBe(512 * blocks.seen)
     expect([tiers.device.blocks, tiers.host.blocks, tiers.disk.blocks]).toEqual([100, 400, 4000])
     expect(tiers.disk.hit).toBeGreaterThan(0)
@@ -84,18 +84,19 @@ describe('any one or two tiers serve, and every byte is right', () => {
 })
 
 test('a directory that is given is kept, and serves the next run', async () => {
-  const kept = [...QUICK, '--requests', '60', '--dir', demo.path('kept')]
+  const kept = [...QUICK, '--dir', demo.path('kept')]
   const first = await reportOf(...kept)
   const second = await reportOf(...kept)
-  expect(first.hitRatio).toBeLessThan(first.infiniteHitRatio + 0.001)
-  expect(second.hitRatio).toBeGreaterThan(0.9)
+  expect(first.hitRatio).toBeLessThanOrEqual(first.infiniteHitRatio)
+  expect(second.hitRatio).toBeGreaterThan(0.8)
   expect(second.tiers.disk.hit).toBeGreaterThan(0)
   expect(second.blocks.wrong).toBe(0)
 })
 
 test('the report is for people, too; after it a process is killed and all that it had committed is there', async () => {
   const args = ['replay', ...SMALL, '--requests', '100', '--json', demo.path('crash.json')]
-  const { code, stdout } = await demo.run(...args)
+  const { code, stdout, stderr } = await demo.run(...args)
+  expect(stderr).toMatch(/^ {2}1 of 100 requests, .* of \d+ blocks from the cache, 0 wrong\n/)
   expect(stdout).toMatch(/^100 requests, [\d,]+ blocks in [\d.]+ s$/m)
   expect(stdout).toMatch(/computed .* tokens$/m)
   expect(stdout).toMatch(/Verified .* blocks byte for byte, 0 wrong$/m)
@@ -177,7 +178,7 @@ describe('what cannot be used ends with 2 and one line', () => {
     child.kill('SIGINT')
     await ended
     expect(second).toMatchObject({ code: 2, stdout: '' })
-    expect(second.stderr).toMatch(/^--dir: .+\n$/)
+    expect(second.stderr).toMatch(/^Another process uses the cache directory .*busy.*\n$/)
   })
 })
 
