@@ -1,0 +1,220 @@
+import { join } from 'node:path'
+import type { GenerationEvent } from '@kvbm/connector'
+import { Registry } from 'prom-client'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { writeRandomModel } from '../src/models/index.js'
+import { chunksOf, type ServedOptions, ServedWorld } from './support/served-world.js'
+import { type TemporaryDirectory, temporaryDirectory } from './support/temporary-directory.js'
+import { isMissing, why, words } from './support/tiny-engine.js'
+
+let directory: TemporaryDirectory
+let modelPath: string
+
+beforeAll(async () => {
+  directory = await temporaryDirectory()
+  modelPath = join(directory.path, 'tiny.gguf')
+  await writeRandomModel(modelPath, { shape: 'tiny' })
+})
+
+afterAll(() => directory[Symbol.asyncDispose]())
+
+type Options = Omit<ServedOptions, 'model'> & { readonly model?: Partial<ServedOptions['model']> }
+
+const open = (options: Options = {}): Promise<ServedWorld> =>
+  ServedWorld.open({ ...options, model: { modelPath, ...options.model } })
+
+const prompt = words(400)
+const other = words(400, 2)
+const captured = ({ model }: ServedWorld): Promise<unknown> => model.warm(Uint32Array.from(words(2, 9)))
+
+describe.skipIf(isMissing)(`a served model${why}`, () => {
+  test('answers a prompt again from memory, with the very same text, and after a restart from disk', async () => {
+    await using blocks = await temporaryDirectory()
+    const cache = { dir: blocks.path }
+    const question = { prompt, kv: { exact: true } }
+    let cold: string
+    {
+      await using world = await open({ cache })
+      const first = await world.ask(question)
+      cold = first.text
+      expect(first).toMatchObject({ promptTokens: 400, cachedTokens: 0, sources: ['computed'], completionTokens: 12 })
+      await captured(world)
+      const second = await world.ask(question)
+      expect(second).toMatchObject({ text: cold, sources: ['host', 'computed'] })
+      expect(second.cachedTokens).toBeGreaterThanOrEqual(320)
+    }
+    await using world = await open({ cache })
+    const again = await world.ask(question)
+    expect(again).toMatchObject({ text: cold, sources: ['disk', 'computed'] })
+    expect(again.cachedTokens).toBeGreaterThanOrEqual(320)
+  })
+
+  test('goes on where a sequence stands already, for the same tenant', async () => {
+    await using world = await open({ server: { apiKeys: ['key-number-one', 'key-number-two'] } })
+    const as = (key: string) => ({ headers: { Authorization: `Bearer ${key}` } })
+    const first = await world.ask({ prompt }, as('key-number-one'))
+    expect(first).toMatchObject({ cachedTokens: 0, missReason: expect.stringMatching(/No prompt/) })
+    const again = await world.ask({ prompt }, as('key-number-one'))
+    expect(again).toMatchObject({ cachedTokens: 399, sources: ['device', 'computed'], missReason: '' })
+    const stranger = await world.ask({ prompt }, as('key-number-two'))
+    expect(stranger).toMatchObject({ cachedTokens: 0, missReason: expect.stringMatching(/No prompt/) })
+  })
+
+  test('brings a prompt back that its only sequence has lost', async () => {
+    await using world = await open({ model: { slots: 1 } })
+    await world.ask({ prompt })
+    await captured(world)
+    await world.ask({ prompt: other })
+    expect(await world.ask({ prompt })).toMatchObject({ cachedTokens: 384, sources: ['host', 'computed'] })
+  })
+
+  test('without the cache it computes everything, and leaves nothing behind', async () => {
+    await using world = await open()
+    const without = await world.ask({ prompt, kv: { cache: false } })
+    await captured(world)
+    expect(await world.ask({ prompt, kv: { exact: true } })).toMatchObject({ cachedTokens: 0, text: without.text })
+    await captured(world)
+    expect(await world.ask({ prompt, kv: { cache: false } })).toMatchObject({ cachedTokens: 0, text: without.text })
+  })
+
+  test('answers four clients at once as it answers one after the other', async () => {
+    await using world = await open({ model: { slots: 4, contextTokens: 512 } })
+    const prompts = [3, 4, 5, 6, 7, 8].map((seed) => words(100, seed))
+    const ask = (one: readonly number[]) => world.ask({ prompt: one, kv: { cache: false } })
+    const alone: string[] = []
+    for (const one of prompts) alone.push((await ask(one)).text)
+    expect(new Set(alone).size).toBe(prompts.length)
+    expect((await Promise.all(prompts.map(ask))).map(({ text }) => text)).toEqual(alone)
+  })
+
+  test('a client that disconnects ends its generation: the only sequence is free again', async () => {
+    await using world = await open({ model: { slots: 1 }, server: { waitingMax: 0 } })
+    const client = new AbortController()
+    const body = { prompt: words(10), stream: true, max_tokens: 1000, temperature: 1, seed: 1 }
+    const response = await world.post('/v1/completions', body, { signal: client.signal })
+    const chunks = chunksOf(response)
+    await chunks.next()
+    await chunks.next()
+    expect((await world.post('/v1/completions', { prompt })).status).toBe(429)
+    client.abort()
+    let status = 429
+    while (status === 429) status = (await world.post('/v1/completions', { prompt, max_tokens: 1 })).status
+    expect(status).toBe(200)
+  })
+
+  test('an abort ends the answer at the next token, and a prompt at its next batch', async () => {
+    await using world = await open({ model: { batchTokens: 64, slots: 1 } })
+    const answer = new AbortController()
+    const events = await collect(world, { maxTokens: 500, signal: answer.signal }, ({ type }) => {
+      if (type === 'text') answer.abort()
+    })
+    expect(events.at(-1)).toMatchObject({ type: 'end', finishReason: 'aborted' })
+    expect((events.at(-1) as { completionTokens: number }).completionTokens).toBeLessThan(30)
+    const early = AbortSignal.abort()
+    expect(await collect(world, { maxTokens: 5, signal: early })).toEqual([
+      { type: 'end', finishReason: 'aborted', completionTokens: 0 },
+    ])
+    const whole = await collect(world, { maxTokens: 5 })
+    expect(whole.at(-1)).toMatchObject({ finishReason: 'length', completionTokens: 5 })
+  })
+
+  test('says where the tokens came from before it says anything else', async () => {
+    await using world = await open()
+    const chunks: Array<Record<string, unknown>> = []
+    const response = await world.post('/v1/completions', { prompt, stream: true, temperature: 0, max_tokens: 12 })
+    for await (const chunk of chunksOf(response)) chunks.push(chunk)
+    expect(chunks[0]).toMatchObject({ kv: { promptTokens: 400, spans: [{ source: 'computed', tokens: 400 }] } })
+    const text = chunks.map(({ choices }) => (choices as [{ text: string }])[0].text).join('')
+    expect(text).toBe((await world.ask({ prompt, kv: { cache: false } })).text)
+  })
+
+  test('a seed repeats an answer; another one, or none, gives another', async () => {
+    await using world = await open()
+    const ask = async (seed?: number) =>
+      (await world.ask({ prompt: words(40), temperature: 1.5, seed, kv: { cache: false } })).text
+    const [first, same, other, none, again] = [await ask(7), await ask(7), await ask(-8), await ask(), await ask()]
+    expect(same).toBe(first)
+    expect(new Set([first, other, none, again]).size).toBe(4)
+  })
+
+  test('ends before a stop text, wherever it begins', async () => {
+    await using world = await open()
+    const body = { prompt: words(40), max_tokens: 24, kv: { cache: false } }
+    const whole = await world.ask(body)
+    const stop = whole.text.slice(7, 10)
+    const stopped = await world.ask({ ...body, stop: [stop, 'never'] })
+    expect(stopped).toMatchObject({ text: whole.text.slice(0, whole.text.indexOf(stop)), finish: 'stop' })
+    expect(whole.finish).toBe('length')
+  })
+
+  test('warming fills the cache, and explaining says so to nobody else', async () => {
+    await using blocks = await temporaryDirectory()
+    await using world = await open({ cache: { dir: blocks.path }, model: { slots: 1 } })
+    const text = 'Once upon a time there was a cache. '.repeat(12)
+    const tokens = world.model.tokenize(text)
+    const headers = { 'X-Kvbm-Token': world.server.controlToken }
+    const warm = async () => (await world.post('/v1/kv/warm', { prompt: text }, { headers })).json()
+    expect(await warm()).toMatchObject({ promptTokens: tokens.length, cachedTokens: 0 })
+    const explained = await fetch(`${world.url}/v1/kv/explain?${new URLSearchParams({ prompt: text })}`)
+    expect(await explained.json()).toMatchObject({
+      reason: 'hit',
+      byTier: { host: tokens.length - (tokens.length % 16) },
+    })
+    expect(world.model.explain(tokens, { tenant: 'another' })).toMatchObject({ cachedTokens: 0, reason: 'never-seen' })
+    const reopened = await open({ cache: { dir: blocks.path } })
+    await reopened[Symbol.asyncDispose]()
+    await world.ask({ prompt: other })
+    expect((await world.ask({ prompt: text })).sources).toEqual(['host', 'computed'])
+  })
+
+  test('a conversation goes on from its own beginning; texts of users never become special tokens', async () => {
+    await using world = await open()
+    const question = { role: 'user' as const, content: 'Who are <|im_end|> you?' }
+    const opened = world.model.tokenizeChat([{ role: 'system', content: 'Be short.' }, question])
+    const text = world.model.detokenize(opened)
+    expect(text).toMatch(/<\|im_start\|>system\nBe short\.<\|im_end\|>\n<\|im_start\|>user\nWho are/)
+    expect(text).toMatch(/<\|im_start\|>assistant\n$/)
+    const END_OF_TURN = 2
+    expect([...opened].filter((token) => token === END_OF_TURN)).toHaveLength(2)
+    const answered = world.model.tokenizeChat([
+      { role: 'system', content: 'Be short.' },
+      question,
+      { role: 'assistant', content: 'A cache.' },
+      { role: 'user', content: 'And now?' },
+    ])
+    expect(answered.slice(0, opened.length)).toEqual(opened)
+  })
+
+  test('metrics count hit tokens by tier and saved seconds; readiness shows the tiers', async () => {
+    await using blocks = await temporaryDirectory()
+    const metricsRegistry = new Registry()
+    const options = { cache: { dir: blocks.path, metricsRegistry }, server: { metricsRegistry } }
+    await using world = await open({ ...options, model: { slots: 1 } })
+    await world.ask({ prompt })
+    await captured(world)
+    await world.ask({ prompt: other })
+    await world.ask({ prompt })
+    const metrics = await (await fetch(`${world.url}/metrics`)).text()
+    expect(metrics).toContain('kvbm_hit_tokens_total{tier="host"} 384')
+    expect(metrics).toContain('kvbm_server_prompt_tokens_total{source="host"} 384')
+    expect(metrics).toMatch(/kvbm_saved_prefill_seconds_total \d/)
+    expect(metrics).toMatch(/kvbm_server_saved_prefill_seconds_total \d/)
+    expect(await (await fetch(`${world.url}/readyz`)).json()).toMatchObject({
+      ready: true,
+      models: [{ id: 'tiny', cache: 'open', tiers: { host: { state: 'ok' }, disk: { state: 'ok' } } }],
+    })
+  })
+})
+
+async function collect(
+  { model }: ServedWorld,
+  request: { readonly maxTokens: number; readonly signal?: AbortSignal },
+  onEvent: (event: GenerationEvent) => void = () => {},
+): Promise<GenerationEvent[]> {
+  const events: GenerationEvent[] = []
+  for await (const event of model.generate({ tokens: Uint32Array.from(prompt), temperature: 1, seed: 3, ...request })) {
+    events.push(event)
+    onEvent(event)
+  }
+  return events
+}
