@@ -12,12 +12,14 @@ type Values<F extends Flags> = ReturnType<
   typeof parseArgs<{ options: F; allowPositionals: true; strict: true }>
 >['values']
 
+/** Makes an error that leads to a subcommand's help. */
+export type UsageErrorOf = (message: string) => UsageError
+
 /** What a subcommand was given: flags by name, and arguments without a flag in order. */
 export interface Given<F extends Flags> {
   readonly flags: Values<F>
   readonly places: readonly string[]
-  /** An error that leads to this subcommand's help. */
-  usageError(message: string): UsageError
+  readonly usageError: UsageErrorOf
 }
 
 export interface CommandParts<F extends Flags> {
@@ -40,7 +42,7 @@ export function defineCommand<const F extends Flags>(parts: CommandParts<F>): Co
 }
 
 function read<F extends Flags>({ name, flags, placesMax }: CommandParts<F>, args: readonly string[]): Given<F> {
-  const usageError = (message: string): UsageError => new UsageError(message, name)
+  const usageError: UsageErrorOf = (message) => new UsageError(message, name)
   try {
     const { values, positionals } = parseArgs({ args: [...args], options: flags, allowPositionals: true, strict: true })
     if (positionals.length > placesMax) throw new Error(`Unexpected argument '${positionals[placesMax]}'`)

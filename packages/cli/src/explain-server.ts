@@ -1,9 +1,9 @@
 /** A question to a running server. */
 export interface ServerQuestion {
   readonly url: string
-  readonly prompt: string
-  readonly model: string | undefined
   readonly key: string | undefined
+  /** What it is asked, as parameters of the address. */
+  readonly question: Readonly<Record<string, string>>
 }
 
 /** What of a server's answer is shown; there may be more. */
@@ -12,7 +12,7 @@ interface Explanation {
   readonly cachedTokens: number
   readonly byTier: Readonly<Record<string, number>>
   readonly reason: string
-  readonly message?: string
+  readonly message: string
   readonly firstDifference?: { readonly token: number; readonly here: string; readonly before: string }
 }
 
@@ -20,17 +20,25 @@ interface Explanation {
 const ANSWER_MS = 30_000
 
 /** Asks `GET /v1/kv/explain`. Throws what the server complains about, or that it cannot be reached. */
-export async function askServer({ url, prompt, model, key }: ServerQuestion): Promise<{ data: unknown; text: string }> {
-  const address = new URL('/v1/kv/explain', url)
-  address.searchParams.set('prompt', prompt)
-  if (model !== undefined) address.searchParams.set('model', model)
+export async function askServer({ url, key, question }: ServerQuestion): Promise<{ data: unknown; text: string }> {
+  const address = new URL('/v1/kv/explain', urlOf(url))
+  for (const [name, value] of Object.entries(question)) address.searchParams.set(name, value)
   const headers: Record<string, string> = key === undefined ? {} : { authorization: `Bearer ${key}` }
   const response = await fetch(address, { headers, signal: AbortSignal.timeout(ANSWER_MS) }).catch((cause: Error) => {
     throw new Error(`${address.origin} does not answer: ${reasonOf(cause)}. Is the server running there?`, { cause })
   })
   const data: unknown = await response.json().catch(() => undefined)
+  if (response.status === 431) throw new Error(TOO_LONG)
   if (!response.ok) throw new Error(`${address.origin} refused (${response.status}): ${complaintOf(data)}`)
   return { data, text: shown(data as Explanation) }
+}
+
+const TOO_LONG =
+  'The prompt is too long to be asked about in an address. Compare its tokens instead: kvbm explain DIR --tokens FILE.'
+
+function urlOf(text: string): URL {
+  if (URL.canParse(text) && /^https?:/.test(text)) return new URL(text)
+  throw new Error(`--url: expected an address such as http://127.0.0.1:8080, got '${text}'.`)
 }
 
 function reasonOf(error: Error): string {
@@ -47,7 +55,7 @@ function shown({ promptTokens, cachedTokens, byTier, reason, message, firstDiffe
   const from = tiers.map(([tier, tokens]) => `${tokens} from ${tier}`).join(', ')
   return [
     `${cachedTokens} of ${promptTokens} tokens are cached${from && ` (${from})`}.`,
-    `Reason: ${reason}${message ? `. ${message}` : ''}`,
+    `${reason}: ${message}`,
     ...(firstDifference === undefined
       ? []
       : [

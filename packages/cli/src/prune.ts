@@ -1,6 +1,6 @@
 import { parseBytes } from '@kvbm/config'
 import type { CachedModel } from './cached-models.js'
-import { defineCommand } from './command.js'
+import { defineCommand, type UsageErrorOf } from './command.js'
 import { removeModels } from './remove-models.js'
 
 const HELP = `Usage: kvbm prune DIR --keep SIZE | --older-than AGE [flags]
@@ -56,9 +56,7 @@ export function superfluous<T extends Pick<CachedModel, 'usedBytes' | 'usedMs'>>
   })
 }
 
-type MakeError = (message: string) => Error
-
-function sizeOf(text: string, usageError: MakeError): number {
+function sizeOf(text: string, usageError: UsageErrorOf): number {
   try {
     return parseBytes(text)
   } catch {
@@ -68,7 +66,7 @@ function sizeOf(text: string, usageError: MakeError): number {
 
 const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
-function ageOf(text: string, usageError: MakeError): number {
+function ageOf(text: string, usageError: UsageErrorOf): number {
   const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? []
   if (unit === undefined) throw usageError(`--older-than: expected an age such as 7d, 12h, 30m or 45s, got '${text}'.`)
   return Number(count) * UNIT_MS[unit]!
