@@ -9,7 +9,7 @@ export interface ServerMetrics {
   prompt(prompt: PromptReady, ttftSeconds: number): void
 }
 
-/** Counters of requests and time to first token in the caller's prom-client registry; prom-client is loaded only then. */
+/** Counters of requests and prompts, and time to first token, in the caller's prom-client registry; prom-client is loaded only then. */
 export async function serverMetrics(registry: MetricsRegistry | undefined): Promise<ServerMetrics> {
   if (registry === undefined) return { request: () => {}, prompt: () => {} }
   const { Counter, Histogram } = await import('prom-client')
@@ -27,8 +27,23 @@ export async function serverMetrics(registry: MetricsRegistry | undefined): Prom
     buckets: TTFT_BUCKETS_SECONDS,
     registers,
   })
+  const promptTokens = new Counter({
+    name: 'kvbm_server_prompt_tokens_total',
+    help: 'Tokens of prompts by where they came from: a tier, or computed',
+    labelNames: ['source'],
+    registers,
+  })
+  const saved = new Counter({
+    name: 'kvbm_server_saved_prefill_seconds_total',
+    help: 'Prefill that restores spared, their own time deducted',
+    registers,
+  })
   return {
     request: (route, status) => requests.inc({ route, status: String(status) }),
-    prompt: (prompt, seconds) => ttft.observe({ cached: prompt.cachedTokens > 0 ? 'yes' : 'no' }, seconds),
+    prompt: ({ cachedTokens, spans, savedMs }, seconds) => {
+      ttft.observe({ cached: cachedTokens > 0 ? 'yes' : 'no' }, seconds)
+      for (const { source, tokens } of spans) promptTokens.inc({ source }, tokens)
+      saved.inc(savedMs / 1000)
+    },
   }
 }

@@ -6,7 +6,7 @@ import {
   type ServeModelOptions,
   serveModel,
 } from '../../src/index.js'
-import { smallCache } from './tiny-engine.js'
+import { engine, smallCache } from './tiny-engine.js'
 
 /** What a test says about cache, model and server. */
 export interface ServedOptions {
@@ -52,7 +52,8 @@ export class ServedWorld implements AsyncDisposable {
 
   static async open({ cache, model: options, server: more }: ServedOptions): Promise<ServedWorld> {
     const kv = await smallCache(cache)
-    const model = await serveModel({ kv, threads: 1, contextTokens: 1024, slots: 2, ...options })
+    if (typeof engine === 'string') throw new Error(engine)
+    const model = await serveModel({ kv, llama: engine, threads: 1, contextTokens: 1024, slots: 2, ...options })
     const server = await createKvServer({ models: [model], ...more })
     return new ServedWorld(kv, model, server, (await server.listen()).url)
   }

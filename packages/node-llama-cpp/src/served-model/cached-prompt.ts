@@ -1,0 +1,124 @@
+import type { GenerateRequest, KvConnector, KvExplanation, KvLookup, KvSession, PromptSpan } from '@kvbm/connector'
+import type { LlamaContextSequence } from 'node-llama-cpp'
+import { residentTokens, type Seat } from './sequence-seats.js'
+
+type Session = KvSession<LlamaContextSequence>
+type Connector = KvConnector<LlamaContextSequence>
+
+/** What a sequence holds of a prompt before anything is computed, and where it came from. */
+export interface Restored {
+  /** Tokens, from the first on. */
+  readonly tokens: number
+  readonly spans: readonly PromptSpan[]
+  /** Where batches of the rest must end to give the bits of a run without cache; undefined: at the engine's own batches. */
+  readonly cuts: readonly number[] | undefined
+  readonly lookupMs: number
+  readonly restoreMs: number
+  readonly savedMs: number
+  readonly missReason: string
+}
+
+/** Which request a prompt belongs to. */
+export type PromptOf = Pick<GenerateRequest, 'tokens' | 'tenant' | 'exact' | 'cache' | 'signal'>
+
+/** One prompt and the cache: what is there goes into the sequence, what is new comes out of it. */
+export class CachedPrompt {
+  readonly #prompt: PromptOf
+  /** Said before the session begins: afterwards this prompt itself is one that was seen. */
+  readonly #explanation: KvExplanation | undefined
+  readonly #session: Session | undefined
+
+  private constructor(prompt: PromptOf, explanation: KvExplanation | undefined, session: Session | undefined) {
+    this.#prompt = prompt
+    this.#explanation = explanation
+    this.#session = session
+  }
+
+  /** Begins the request; from here on no capture starts in the context. `cache: false` knows no cache. */
+  static async open(connector: Connector, prompt: PromptOf): Promise<CachedPrompt> {
+    if (prompt.cache === false) return new CachedPrompt(prompt, undefined, undefined)
+    await connector.ready()
+    const { tokens, tenant, exact } = prompt
+    const explanation = connector.explain(tokens, { tenant, exact, ownOnly: true })
+    return new CachedPrompt(prompt, explanation, connector.open(tokens, { tenant, exact }))
+  }
+
+  /** Whose tokens the sequence holds from now on. */
+  get owner(): string | undefined {
+    return this.#session === undefined ? undefined : ownerOf(this.#prompt)
+  }
+
+  /** Makes the sequence hold the longest beginning of the prompt that can be had: what it has already, or what is cached. */
+  async restore(seat: Seat): Promise<Restored> {
+    const { tokens, exact } = this.#prompt
+    const usable = this.#session !== undefined && exact !== true
+    const resident = usable ? residentTokens(seat, { tokens, owner: ownerOf(this.#prompt) }) : 0
+    const started = performance.now()
+    const lookup = this.#session?.lookup({ residentTokens: resident })
+    const lookupMs = performance.now() - started
+    if (lookup?.decision === 'load') return { ...(await this.#load(seat.sequence, lookup)), lookupMs }
+    return { ...(await this.#keep(seat.sequence, resident, lookup)), lookupMs }
+  }
+
+  async #load(sequence: LlamaContextSequence, lookup: KvLookup): Promise<Omit<Restored, 'lookupMs'>> {
+    await sequence.clearHistory()
+    const { exact, signal } = this.#prompt
+    const loaded = await this.#session!.load(sequence, { signal })
+    return {
+      tokens: loaded.tokens,
+      spans: loaded.spans.map(({ tier, tokens }) => ({ source: tier, tokens })),
+      cuts: exact === true ? loaded.cuts : undefined,
+      restoreMs: loaded.ms,
+      savedMs: loaded.tokens === 0 ? 0 : Math.max(0, (lookup.estimate.recomputeMs ?? 0) - loaded.ms),
+      missReason: this.#missReason(loaded.tokens, lookup),
+    }
+  }
+
+  /** What the sequence holds of the prompt stays; everything behind it goes. */
+  async #keep(
+    sequence: LlamaContextSequence,
+    resident: number,
+    lookup: KvLookup | undefined,
+  ): Promise<Omit<Restored, 'lookupMs'>> {
+    if (resident === 0) await sequence.clearHistory()
+    else await sequence.eraseContextTokenRanges([{ start: resident, end: sequence.nextTokenIndex }])
+    const kept = Math.min(resident, sequence.nextTokenIndex)
+    const missReason = lookup === undefined ? 'The request asked for no cache.' : this.#missReason(kept, lookup)
+    const spans: PromptSpan[] = kept === 0 ? [] : [{ source: 'device', tokens: kept }]
+    return { tokens: kept, spans, cuts: undefined, restoreMs: 0, savedMs: 0, missReason }
+  }
+
+  /** Empty when all that can be cached was there. */
+  #missReason(restored: number, { cachedTokens, decision, reason }: KvLookup): string {
+    const explanation = this.#explanation!
+    if (decision === 'load' && restored < cachedTokens)
+      return 'Blocks were damaged or could not be read: computed again.'
+    if (restored < cachedTokens) return `${cachedTokens} tokens are cached, but loading them does not pay (${reason}).`
+    return explanation.reason === 'hit' ? '' : explanation.message
+  }
+
+  /** The engine evaluated so many tokens of the prompt. */
+  prefilled(tokens: number, ms: number): void {
+    this.#session?.prefilled({ tokens, ms })
+  }
+
+  /** The prompt is in the sequence: it is captured now if that is short and in nobody's way, so that a crash does not lose it. */
+  captureEarly({ sequence }: Seat): void {
+    this.#session?.capture({ early: true }, sequence)
+  }
+
+  /** All that the sequence holds, answer included, is captured when the context is idle. */
+  capture({ sequence }: Seat): void {
+    this.#session?.capture({ tokens: Uint32Array.from(sequence.contextTokens) }, sequence)
+  }
+
+  /** Ends the request; captures go on. Idempotent. */
+  async finish(): Promise<void> {
+    await this.#session?.finish()
+  }
+}
+
+/** Requests of one owner may find each other's tokens in a sequence. */
+export function ownerOf({ tenant }: Pick<PromptOf, 'tenant'>): string {
+  return tenant ?? ''
+}

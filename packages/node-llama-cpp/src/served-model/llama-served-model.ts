@@ -1,0 +1,176 @@
+import type {
+  CacheExplanation,
+  ChatMessage,
+  GenerateRequest,
+  GenerationEvent,
+  KvConnector,
+  PromptReady,
+  ServedModel,
+  ServedStatus,
+  WarmReport,
+} from '@kvbm/connector'
+import type { LlamaContext, LlamaContextSequence, LlamaModel, Token } from 'node-llama-cpp'
+import type { Restored } from './cached-prompt.js'
+import type { ChatTemplate } from './chat-template.js'
+import { prefillUpToLast } from './prefill.js'
+import { samplingOf } from './sampling.js'
+import { SequenceSeats } from './sequence-seats.js'
+import { servedStatus } from './served-status.js'
+import { speak } from './speak.js'
+import { StopFilter } from './stop-filter.js'
+import { TokenText } from './token-text.js'
+import { Turn } from './turn.js'
+
+/** What a served model is made of. It closes what `dispose` names, in that order. */
+export interface LlamaServedModelParts {
+  readonly id: string
+  readonly notice: string
+  readonly context: LlamaContext
+  readonly connector: KvConnector<LlamaContextSequence>
+  readonly template: ChatTemplate
+  readonly dispose: () => Promise<void>
+}
+
+/** A model in one context of node-llama-cpp: each sequence serves one request at a time, all behind one cache. Made by `serveModel`. */
+export class LlamaServedModel implements ServedModel {
+  readonly id: string
+  readonly notice: string
+  readonly vocabularySize: number
+  readonly contextTokens: number
+  readonly slots: number
+  readonly #parts: LlamaServedModelParts
+  readonly #model: LlamaModel
+  readonly #seats: SequenceSeats
+  readonly #stopTokens: ReadonlySet<Token>
+  #closing: Promise<void> | undefined
+
+  constructor(parts: LlamaServedModelParts) {
+    const { id, notice, context, template } = parts
+    this.#parts = parts
+    this.#model = context.model
+    this.id = id
+    this.notice = notice
+    this.vocabularySize = [...context.model.iterateAllTokens()].length
+    this.contextTokens = context.contextSize
+    this.slots = context.totalSequences
+    this.#seats = new SequenceSeats(Array.from({ length: this.slots }, () => context.getSequence()))
+    this.#stopTokens = template.stopTokens
+  }
+
+  /** Special tokens may be written as text, as prompts do that were formatted by hand. */
+  tokenize(text: string): Uint32Array {
+    const { bos, shouldPrependBosToken } = this.#model.tokens
+    const tokens = this.#model.tokenize(text, true)
+    return Uint32Array.from(shouldPrependBosToken && bos !== null && tokens[0] !== bos ? [bos, ...tokens] : tokens)
+  }
+
+  tokenizeChat(messages: readonly ChatMessage[]): Uint32Array {
+    return Uint32Array.from(this.#parts.template.tokenize(messages))
+  }
+
+  detokenize(tokens: Uint32Array): string {
+    return this.#model.detokenize([...tokens] as Token[], true)
+  }
+
+  async *generate(request: GenerateRequest): AsyncGenerator<GenerationEvent, void, void> {
+    let turn: Turn | undefined
+    try {
+      turn = await this.#turn(request)
+      yield* this.#answer(request, turn)
+    } catch (error) {
+      if (!request.signal?.aborted) throw error
+      yield { type: 'end', finishReason: 'aborted', completionTokens: 0 }
+    } finally {
+      await turn?.end()
+    }
+  }
+
+  async warm(
+    tokens: Uint32Array,
+    options: { readonly tenant?: string; readonly signal?: AbortSignal } = {},
+  ): Promise<WarmReport> {
+    const started = performance.now()
+    const turn = await this.#turn({ ...options, tokens })
+    const cachedTokens = await this.#fill(tokens, turn, options.signal).finally(() => turn.end())
+    await this.#parts.connector.settled()
+    await this.#parts.connector.warm(tokens, options)
+    return { promptTokens: tokens.length, cachedTokens, ms: performance.now() - started }
+  }
+
+  explain(tokens: Uint32Array, options: { readonly tenant?: string } = {}): CacheExplanation {
+    return this.#parts.connector.explain(tokens, { ...options, ownOnly: true })
+  }
+
+  status(): ServedStatus {
+    return servedStatus(this.#parts.connector.status().model)
+  }
+
+  /** Ends what runs and frees the engine; the cache stays its owner's. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#parts.dispose()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #turn(request: Parameters<typeof Turn.begin>[2]): Promise<Turn> {
+    return Turn.begin(this.#parts.connector, this.#seats, request)
+  }
+
+  /** Puts the prompt into the sequence, then speaks. */
+  async *#answer(request: GenerateRequest, turn: Turn): AsyncGenerator<GenerationEvent, void, void> {
+    const { tokens, signal, maxTokens, stop = [] } = request
+    const { prompt, seat } = turn
+    const restored = await prompt.restore(seat)
+    const started = performance.now()
+    const last = await prefillUpToLast(seat.sequence, { tokens, from: restored.tokens, cuts: restored.cuts, signal })
+    const generated = seat.sequence.evaluate(last, samplingOf(request))
+    try {
+      const first = await generated.next()
+      const prefillMs = performance.now() - started
+      prompt.prefilled(tokens.length - restored.tokens, prefillMs)
+      prompt.captureEarly(seat)
+      yield promptReady(tokens.length, restored, { waitMs: turn.waitMs, prefillMs })
+      const filter = new StopFilter(stop)
+      const isStop = (token: Token): boolean => this.#stopTokens.has(token)
+      yield* speak({ tokens: generated, first, text: this.#textAfter(tokens), filter, maxTokens, isStop, signal })
+    } finally {
+      await generated.return()
+    }
+  }
+
+  /** Puts a prompt into a sequence without an answer; resolves with what was there before. */
+  async #fill(tokens: Uint32Array, { prompt, seat }: Turn, signal: AbortSignal | undefined): Promise<number> {
+    const { tokens: from, cuts } = await prompt.restore(seat)
+    const started = performance.now()
+    const last = await prefillUpToLast(seat.sequence, { tokens, from, cuts, signal })
+    await seat.sequence.evaluateWithoutGeneratingNewTokens(last)
+    prompt.prefilled(tokens.length - from, performance.now() - started)
+    return from
+  }
+
+  #textAfter(tokens: Uint32Array): TokenText<Token> {
+    const detokenize = (some: readonly Token[], before: readonly Token[]): string =>
+      this.#model.detokenize(some, false, before)
+    return new TokenText(detokenize, [...tokens.subarray(-8)] as Token[])
+  }
+}
+
+function promptReady(
+  promptTokens: number,
+  restored: Restored,
+  { waitMs, prefillMs }: { readonly waitMs: number; readonly prefillMs: number },
+): PromptReady {
+  const { tokens, spans, lookupMs, restoreMs, savedMs, missReason } = restored
+  return {
+    type: 'prompt',
+    promptTokens,
+    cachedTokens: tokens,
+    spans: [...spans, { source: 'computed', tokens: promptTokens - tokens }],
+    timings: { waitMs, lookupMs, restoreMs, prefillMs },
+    savedMs,
+    missReason,
+  }
+}

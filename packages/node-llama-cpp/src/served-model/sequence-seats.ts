@@ -1,0 +1,78 @@
+import type { LlamaContextSequence } from 'node-llama-cpp'
+
+/** Whose prompt looks for a sequence. */
+export interface SeatRequest {
+  readonly tokens: Uint32Array
+  /** What a sequence holds is only seen by whom it belongs to. */
+  readonly owner: string
+  readonly signal?: AbortSignal | undefined
+}
+
+/** One sequence of the context, for one request at a time. */
+export interface Seat {
+  readonly sequence: LlamaContextSequence
+  /** Whose tokens it holds; undefined: nobody may find them. */
+  owner: string | undefined
+}
+
+interface Waiter extends SeatRequest {
+  readonly go: (seat: Seat) => void
+}
+
+/**
+ * The sequences of a context. Each request gets the free one that holds most of its prompt already, else the one that is unused for
+ * longest, so that captures of finished requests find their tokens. Invariant: somebody waits only while nothing is free.
+ */
+export class SequenceSeats {
+  readonly #free: Seat[]
+  readonly #waiting: Waiter[] = []
+
+  constructor(sequences: readonly LlamaContextSequence[]) {
+    this.#free = sequences.map((sequence) => ({ sequence, owner: undefined }))
+  }
+
+  /** First come, first served. Rejects with the signal's reason. */
+  async take(request: SeatRequest): Promise<Seat> {
+    request.signal?.throwIfAborted()
+    return this.#free.length > 0 ? this.#best(request) : this.#wait(request)
+  }
+
+  release(seat: Seat): void {
+    const next = this.#waiting.shift()
+    if (next === undefined) this.#free.push(seat)
+    else next.go(seat)
+  }
+
+  #best(request: SeatRequest): Seat {
+    const held = this.#free.map((seat) => residentTokens(seat, request))
+    const [seat] = this.#free.splice(held.indexOf(Math.max(...held)), 1)
+    return seat!
+  }
+
+  #wait(request: SeatRequest): Promise<Seat> {
+    const { signal } = request
+    return new Promise((resolve, reject) => {
+      const giveUp = (): void => {
+        this.#waiting.splice(this.#waiting.indexOf(waiter), 1)
+        reject(signal?.reason)
+      }
+      const go = (seat: Seat): void => {
+        signal?.removeEventListener('abort', giveUp)
+        resolve(seat)
+      }
+      const waiter = { ...request, go }
+      signal?.addEventListener('abort', giveUp, { once: true })
+      this.#waiting.push(waiter)
+    })
+  }
+}
+
+/** How many tokens of a prompt its sequence holds already. The last one must be evaluated anew, for what follows it. */
+export function residentTokens({ sequence, owner: holder }: Seat, { tokens, owner }: SeatRequest): number {
+  if (holder !== owner) return 0
+  const held = sequence.contextTokens
+  const most = Math.min(held.length, tokens.length - 1)
+  let shared = 0
+  while (shared < most && held[shared] === tokens[shared]) shared++
+  return shared
+}
