@@ -128,6 +128,31 @@ describe.skipIf(isMissing)(`a served model${why}`, () => {
     expect(text).toBe((await world.ask({ prompt, kv: { cache: false } })).text)
   })
 
+  test('what was computed beside others is not kept as exact', async () => {
+    await using world = await open({ model: { batchTokens: 64 } })
+    const exact = { prompt, kv: { exact: true } }
+    const beside = [world.ask(exact), world.ask({ prompt: other, kv: { exact: true } })]
+    await Promise.all(beside)
+    await captured(world)
+    const alone = await world.ask(exact)
+    expect(alone.cachedTokens).toBe(0)
+    await captured(world)
+    expect(await world.ask(exact)).toMatchObject({ text: alone.text, sources: ['host', 'computed'] })
+  })
+
+  test('closing refuses whoever still waits for a sequence, and a second time does nothing', async () => {
+    const world = await open({ model: { slots: 1 } })
+    const tokens = Uint32Array.from(words(10))
+    const running = world.model.generate({ tokens, maxTokens: 1000, temperature: 0 })
+    await running.next()
+    const waiting = world.model.generate({ tokens, maxTokens: 1, temperature: 0 }).next()
+    const refused = expect(waiting).rejects.toMatchObject({ code: 'KVBM_CLOSED' })
+    await world.model.close()
+    await refused
+    await expect(drain(running)).rejects.toThrow()
+    await world[Symbol.asyncDispose]()
+  })
+
   test('a seed repeats an answer; another one, or none, gives another', async () => {
     await using world = await open()
     const ask = async (seed?: number) =>
@@ -203,6 +228,10 @@ describe.skipIf(isMissing)(`a served model${why}`, () => {
     })
   })
 })
+
+async function drain(events: AsyncIterable<unknown>): Promise<void> {
+  for await (const _ of events);
+}
 
 async function collect(
   { model }: ServedWorld,

@@ -67,9 +67,9 @@ export class SequenceCache {
     return this.#lastReport
   }
 
-  /** Ends the request that is open, if no call runs for it, and runs the captures that wait. */
+  /** Ends the request that waits for more calls, and runs the captures that wait. Resolves when none is left. */
   async settled(): Promise<void> {
-    if (this.#calls === 0) await this.#endRequest()
+    if (this.#cancelQuiet !== undefined) await this.#endRequest()
     await this.connector.settled()
   }
 
@@ -248,9 +248,9 @@ export class SequenceCache {
     request.loaded(loaded)
     const from = this.#sequence.nextTokenIndex
     const rest = tokens.slice(Math.max(0, from - resident.length))
-    // A restore that failed may have emptied the sequence.
+    // The last cut is the prompt's end, where the call itself ends or asks for output. A restore that failed may have emptied the sequence.
     const lost = resident.slice(from)
-    return lost.length > 0 ? [lost, rest] : splitAt(rest, from, loaded.cuts)
+    return lost.length > 0 ? [lost, rest] : splitAt(rest, from, loaded.cuts.slice(0, -1))
   }
 
   async #finish(request: SequenceRequest): Promise<void> {

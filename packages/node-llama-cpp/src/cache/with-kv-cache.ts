@@ -1,5 +1,4 @@
 import type { KvCache } from '@kvbm/connector'
-import { invalidArgument } from '@kvbm/core'
 import type { LlamaContext, LlamaContextSequence } from 'node-llama-cpp'
 import { ContextCache, type ContextCacheOptions } from './context-cache.js'
 import { override } from './engine-methods.js'
@@ -15,7 +14,7 @@ const SEQUENCES = new WeakMap<LlamaContextSequence, SequenceCache>()
 /**
  * Puts a cache under a context (every sequence that it gives from now on) or under one sequence, and returns it: the very same object,
  * used as before. What is cached of a prompt is put into the sequence instead of evaluated, what is new is kept. A context has one cache;
- * its first use decides over `generated` and `loras`. Throws `RangeError` for a second cache, `ClosedError` for a closed one.
+ * its first use decides over `generated` and `loras`. Throws `TypeError` for a second cache, `ClosedError` for a closed one.
  */
 export function withKvCache<T extends LlamaContext | LlamaContextSequence>(
   target: T,
@@ -39,7 +38,8 @@ function isContext(target: LlamaContext | LlamaContextSequence): target is Llama
 function contextCache(context: LlamaContext, kv: KvCache, options: ContextCacheOptions): ContextCache {
   const known = CONTEXTS.get(context)
   if (known === undefined) return connect(context, kv, options)
-  if (known.kv !== kv) throw invalidArgument('kv', 'the cache that this context has already', 'another one')
+  if (known.kv !== kv)
+    throw new TypeError('This context has another KV cache already. Use that one, or another context.')
   return known
 }
 

@@ -3,10 +3,11 @@ import {
   type KvCache,
   type KvCacheOptions,
   type LlamaServedModel,
+  openKvCache,
   type ServeModelOptions,
   serveModel,
 } from '../../src/index.js'
-import { engine, smallCache } from './tiny-engine.js'
+import { engine } from './tiny-engine.js'
 
 /** What a test says about cache, model and server. */
 export interface ServedOptions {
@@ -51,7 +52,7 @@ export class ServedWorld implements AsyncDisposable {
   }
 
   static async open({ cache, model: options, server: more }: ServedOptions): Promise<ServedWorld> {
-    const kv = await smallCache(cache)
+    const kv = await openKvCache({ host: '32MiB', disk: '64MiB', ...cache })
     if (typeof engine === 'string') throw new Error(engine)
     const model = await serveModel({ kv, llama: engine, threads: 1, contextTokens: 1024, slots: 2, ...options })
     const server = await createKvServer({ models: [model], ...more })

@@ -1,5 +1,4 @@
 import { join } from 'node:path'
-import { type KvCache, type KvCacheOptions, openKvCache } from '@kvbm/connector'
 import type { Llama, LlamaContext, LlamaContextOptions, LlamaModel, Token } from 'node-llama-cpp'
 import { writeRandomModel } from '../../src/models/index.js'
 import { findEngine } from './engine.js'
@@ -42,9 +41,4 @@ export async function tinyEngine({ seed = 1 } = {}): Promise<TinyEngine> {
 /** `count` words of the tiny model's vocabulary; a longer prompt of one seed goes on from a shorter one. */
 export function words(count: number, seed = 1): Token[] {
   return range(count).map((index) => ((index * 37 + seed * 101 + ((index * seed) % 13)) % 250) + 259) as Token[]
-}
-
-/** A cache with little memory. */
-export function smallCache(options: KvCacheOptions = {}): Promise<KvCache> {
-  return openKvCache({ host: '32MiB', disk: '64MiB', ...options })
 }

@@ -1,0 +1,149 @@
+import { availableParallelism } from 'node:os'
+import type { LlamaContextSequence } from 'node-llama-cpp'
+import { describe, expect, test } from 'vitest'
+import { SequenceSeats } from '../src/served-model/sequence-seats.js'
+import { StopFilter } from '../src/served-model/stop-filter.js'
+import { threadCount } from '../src/served-model/thread-count.js'
+import { TokenText } from '../src/served-model/token-text.js'
+
+describe('stop texts', () => {
+  const pieces = (stops: readonly string[], ...texts: readonly string[]): string[] => {
+    const filter = new StopFilter(stops)
+    const shown = texts.map((text) => filter.push(text))
+    return [...shown, filter.end()]
+  }
+
+  test('without any, text passes as it comes', () => {
+    expect(pieces([], 'a', 'bc')).toEqual(['a', 'bc', ''])
+  })
+
+  test('the beginning of one is held back until it is clear what it is', () => {
+    expect(pieces(['END'], 'xE', 'N', 'Dmore', 'never')).toEqual(['x', '', '', '', ''])
+    expect(pieces(['END'], 'xE', 'NE', 'X')).toEqual(['x', 'EN', 'EX', ''])
+    expect(pieces(['END'], 'xEN')).toEqual(['x', 'EN'])
+  })
+
+  test('the first of several ends the text', () => {
+    expect(pieces(['two', 'one'], 'zero one two')).toEqual(['zero ', ''])
+  })
+
+  test('for every text, cut anywhere, what is shown is what stands before the first one', () => {
+    const text = 'aabaabaaab'
+    for (const stop of ['ab', 'aab', 'baa', 'aaab', 'bb'])
+      for (let first = 0; first <= text.length; first++)
+        for (let second = first; second <= text.length; second++) {
+          const shown = pieces([stop], text.slice(0, first), text.slice(first, second), text.slice(second)).join('')
+          expect(shown).toBe(text.includes(stop) ? text.slice(0, text.indexOf(stop)) : text)
+        }
+  })
+})
+
+describe('text of tokens', () => {
+  const decode = (bytes: readonly number[]): string => new TextDecoder().decode(Uint8Array.from(bytes))
+
+  test('half a character is held back, whichever way it is cut', () => {
+    const bytes = [...new TextEncoder().encode('aß€🙂z')]
+    const text = new TokenText<number>(decode, [])
+    expect(bytes.map((byte) => text.push(byte)).filter((piece) => piece !== '')).toEqual(['a', 'ß', '€', '🙂', 'z'])
+    expect(text.end()).toBe('')
+  })
+
+  test('broken characters show at last', () => {
+    const text = new TokenText<number>(decode, [])
+    expect(Array.from({ length: 8 }, () => text.push(0xff)).join('')).toBe('\ufffd'.repeat(8))
+    expect(text.push(0xe2)).toBe('')
+    expect(text.end()).toBe('\ufffd')
+  })
+
+  test('what stands before decides how it begins', () => {
+    const seen: number[][] = []
+    const text = new TokenText<number>(
+      (tokens, before) => {
+        seen.push([...before])
+        return String(tokens)
+      },
+      [1, 2],
+    )
+    text.push(3)
+    text.push(4)
+    expect(seen).toEqual([
+      [1, 2],
+      [1, 2, 3],
+    ])
+  })
+})
+
+describe('seats', () => {
+  const seatsOf = (...held: number[][]): SequenceSeats =>
+    new SequenceSeats(held.map((contextTokens) => ({ contextTokens })) as unknown as LlamaContextSequence[])
+  const request = (tokens: readonly number[], owner = 'me') => ({ tokens: Uint32Array.from(tokens), owner })
+
+  test('a prompt gets the sequence that holds most of it, of its own owner only', async () => {
+    const seats = seatsOf([1, 2], [1, 2, 3], [9])
+    const all = [await seats.take(request([])), await seats.take(request([])), await seats.take(request([]))]
+    for (const seat of all) {
+      seat.owner = 'me'
+      seats.release(seat)
+    }
+    expect((await seats.take(request([1, 2, 3, 4]))).sequence).toBe(all[1]!.sequence)
+    expect((await seats.take(request([9, 1], 'you'))).sequence).toBe(all[0]!.sequence)
+  })
+
+  test('a strange prompt gets the one that is unused for longest', async () => {
+    const seats = seatsOf([1], [2])
+    const [first, second] = [await seats.take(request([7])), await seats.take(request([7]))]
+    seats.release(second)
+    seats.release(first)
+    expect(await seats.take(request([7]))).toBe(second)
+  })
+
+  test('who waits is served in order; who gives up is forgotten, with its reason', async () => {
+    const seats = seatsOf([])
+    const seat = await seats.take(request([1]))
+    const gone = new AbortController()
+    const waiting = [
+      seats.take(request([1])),
+      seats.take({ ...request([1]), signal: gone.signal }),
+      seats.take(request([1])),
+    ]
+    gone.abort(new Error('gone'))
+    await expect(waiting[1]).rejects.toThrow('gone')
+    const order: number[] = []
+    const served = [0, 2].map(async (index) => {
+      const got = await waiting[index]!
+      order.push(index)
+      seats.release(got)
+    })
+    seats.release(seat)
+    await Promise.all(served)
+    expect(order).toEqual([0, 2])
+  })
+
+  test('closing refuses those that wait and those that come', async () => {
+    const seats = seatsOf([])
+    await seats.take(request([1]))
+    const waiting = seats.take(request([1]))
+    seats.close()
+    await expect(waiting).rejects.toMatchObject({ code: 'KVBM_CLOSED' })
+    await expect(seats.take(request([1]))).rejects.toMatchObject({ code: 'KVBM_CLOSED' })
+  })
+
+  test('alone is who was the only one all the time', async () => {
+    const seats = seatsOf([], [])
+    const first = await seats.take(request([1]))
+    const isAlone = seats.watchAlone()
+    expect(isAlone()).toBe(true)
+    const second = await seats.take(request([1]))
+    expect(seats.watchAlone()()).toBe(false)
+    seats.release(second)
+    expect(isAlone()).toBe(false)
+    expect(seats.watchAlone()()).toBe(true)
+    seats.release(first)
+  })
+})
+
+test('threads are the physical cores, but never more than this process may use', () => {
+  expect(threadCount(1)).toBe(1)
+  expect(threadCount(0)).toBe(1)
+  expect(threadCount(4096)).toBeLessThanOrEqual(availableParallelism())
+})
