@@ -131,8 +131,9 @@ describe.skipIf(isMissing)(`a served model${why}`, () => {
   test('what was computed beside others is not kept as exact', async () => {
     await using world = await open({ model: { batchTokens: 64 } })
     const exact = { prompt, kv: { exact: true } }
-    const beside = [world.ask(exact), world.ask({ prompt: other, kv: { exact: true } })]
-    await Promise.all(beside)
+    const tokens = [prompt, other].map((one) => Uint32Array.from(one))
+    const beside = tokens.map((one) => world.model.generate({ tokens: one, maxTokens: 1, temperature: 0, exact: true }))
+    await Promise.all(beside.map(drain))
     await captured(world)
     const alone = await world.ask(exact)
     expect(alone.cachedTokens).toBe(0)
