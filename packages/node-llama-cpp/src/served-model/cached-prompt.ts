@@ -21,26 +21,36 @@ export interface Restored {
 /** Which request a prompt belongs to. */
 export type PromptOf = Pick<GenerateRequest, 'tokens' | 'tenant' | 'exact' | 'cache' | 'signal'>
 
+/** Reasons that speak of the cache's own tiers, not of the prompt. */
+const LOST: ReadonlySet<KvExplanation['reason']> = new Set(['evicted', 'not-stored'])
+
 /** One prompt and the cache: what is there goes into the sequence, what is new comes out of it. */
 export class CachedPrompt {
   readonly #prompt: PromptOf
   /** Said before the session begins: afterwards this prompt itself is one that was seen. */
   readonly #explanation: KvExplanation | undefined
   readonly #session: Session | undefined
+  /** How long it took to ask. */
+  #lookupMs = 0
+  #capturable: boolean
 
-  private constructor(prompt: PromptOf, explanation: KvExplanation | undefined, session: Session | undefined) {
+  private constructor(prompt: PromptOf, explanation?: KvExplanation, session?: Session) {
     this.#prompt = prompt
     this.#explanation = explanation
     this.#session = session
+    this.#capturable = prompt.exact !== true
   }
 
   /** Begins the request; from here on no capture starts in the context. `cache: false` knows no cache. */
   static async open(connector: Connector, prompt: PromptOf): Promise<CachedPrompt> {
-    if (prompt.cache === false) return new CachedPrompt(prompt, undefined, undefined)
+    if (prompt.cache === false) return new CachedPrompt(prompt)
     await connector.ready()
     const { tokens, tenant, exact } = prompt
+    const started = performance.now()
     const explanation = connector.explain(tokens, { tenant, exact, ownOnly: true })
-    return new CachedPrompt(prompt, explanation, connector.open(tokens, { tenant, exact }))
+    const opened = new CachedPrompt(prompt, explanation, connector.open(tokens, { tenant, exact }))
+    opened.#lookupMs = performance.now() - started
+    return opened
   }
 
   /** Whose tokens the sequence holds from now on. */
@@ -55,7 +65,7 @@ export class CachedPrompt {
     const resident = usable ? residentTokens(seat, { tokens, owner: ownerOf(this.#prompt) }) : 0
     const started = performance.now()
     const lookup = this.#session?.lookup({ residentTokens: resident })
-    const lookupMs = performance.now() - started
+    const lookupMs = this.#lookupMs + performance.now() - started
     if (lookup?.decision === 'load') return { ...(await this.#load(seat.sequence, lookup)), lookupMs }
     return { ...(await this.#keep(seat.sequence, resident, lookup)), lookupMs }
   }
@@ -94,22 +104,25 @@ export class CachedPrompt {
     if (decision === 'load' && restored < cachedTokens)
       return 'Blocks were damaged or could not be read: computed again.'
     if (restored < cachedTokens) return `${cachedTokens} tokens are cached, but loading them does not pay (${reason}).`
+    // The sequence gave what the cache has not, or not yet.
+    if (restored > cachedTokens && LOST.has(explanation.reason)) return ''
     return explanation.reason === 'hit' ? '' : explanation.message
   }
 
-  /** The engine evaluated so many tokens of the prompt. */
-  prefilled(tokens: number, ms: number): void {
+  /** The engine evaluated so many tokens of the prompt. Beside others their rows share batches, which no run without cache has. */
+  prefilled(tokens: number, { ms, alone }: { readonly ms: number; readonly alone: boolean }): void {
     this.#session?.prefilled({ tokens, ms })
+    this.#capturable ||= alone
   }
 
   /** The prompt is in the sequence: it is captured now if that is short and in nobody's way, so that a crash does not lose it. */
   captureEarly({ sequence }: Seat): void {
-    this.#session?.capture({ early: true }, sequence)
+    if (this.#capturable) this.#session?.capture({ early: true }, sequence)
   }
 
   /** All that the sequence holds, answer included, is captured when the context is idle. */
   capture({ sequence }: Seat): void {
-    this.#session?.capture({ tokens: Uint32Array.from(sequence.contextTokens) }, sequence)
+    if (this.#capturable) this.#session?.capture({ tokens: Uint32Array.from(sequence.contextTokens) }, sequence)
   }
 
   /** Ends the request; captures go on. Idempotent. */

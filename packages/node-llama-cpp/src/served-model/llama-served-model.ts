@@ -21,7 +21,7 @@ import { StopFilter } from './stop-filter.js'
 import { TokenText } from './token-text.js'
 import { Turn } from './turn.js'
 
-/** What a served model is made of. It closes what `dispose` names, in that order. */
+/** What a served model is made of. `dispose` frees all of it. */
 export interface LlamaServedModelParts {
   readonly id: string
   readonly notice: string
@@ -107,6 +107,7 @@ export class LlamaServedModel implements ServedModel {
 
   /** Ends what runs and frees the engine; the cache stays its owner's. Idempotent. */
   close(): Promise<void> {
+    this.#seats.close()
     this.#closing ??= this.#parts.dispose()
     return this.#closing
   }
@@ -123,6 +124,7 @@ export class LlamaServedModel implements ServedModel {
   async *#answer(request: GenerateRequest, turn: Turn): AsyncGenerator<GenerationEvent, void, void> {
     const { tokens, signal, maxTokens, stop = [] } = request
     const { prompt, seat } = turn
+    const isAlone = turn.watchAlone()
     const restored = await prompt.restore(seat)
     const started = performance.now()
     const last = await prefillUpToLast(seat.sequence, { tokens, from: restored.tokens, cuts: restored.cuts, signal })
@@ -130,7 +132,7 @@ export class LlamaServedModel implements ServedModel {
     try {
       const first = await generated.next()
       const prefillMs = performance.now() - started
-      prompt.prefilled(tokens.length - restored.tokens, prefillMs)
+      prompt.prefilled(tokens.length - restored.tokens, { ms: prefillMs, alone: isAlone() })
       prompt.captureEarly(seat)
       yield promptReady(tokens.length, restored, { waitMs: turn.waitMs, prefillMs })
       const filter = new StopFilter(stop)
@@ -147,7 +149,7 @@ export class LlamaServedModel implements ServedModel {
     const started = performance.now()
     const last = await prefillUpToLast(seat.sequence, { tokens, from, cuts, signal })
     await seat.sequence.evaluateWithoutGeneratingNewTokens(last)
-    prompt.prefilled(tokens.length - from, performance.now() - started)
+    prompt.prefilled(tokens.length - from, { ms: performance.now() - started, alone: true })
     return from
   }
 

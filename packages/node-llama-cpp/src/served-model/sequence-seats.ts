@@ -1,3 +1,4 @@
+import { ClosedError } from '@kvbm/core'
 import type { LlamaContextSequence } from 'node-llama-cpp'
 
 /** Whose prompt looks for a sequence. */
@@ -15,8 +16,9 @@ export interface Seat {
   owner: string | undefined
 }
 
-interface Waiter extends SeatRequest {
+interface Waiter {
   readonly go: (seat: Seat) => void
+  readonly refuse: (reason: unknown) => void
 }
 
 /**
@@ -24,17 +26,24 @@ interface Waiter extends SeatRequest {
  * longest, so that captures of finished requests find their tokens. Invariant: somebody waits only while nothing is free.
  */
 export class SequenceSeats {
+  readonly #count: number
   readonly #free: Seat[]
   readonly #waiting: Waiter[] = []
+  #taken = 0
+  #closed = false
 
   constructor(sequences: readonly LlamaContextSequence[]) {
+    this.#count = sequences.length
     this.#free = sequences.map((sequence) => ({ sequence, owner: undefined }))
   }
 
-  /** First come, first served. Rejects with the signal's reason. */
+  /** First come, first served. Rejects with the signal's reason, or with `ClosedError`. */
   async take(request: SeatRequest): Promise<Seat> {
     request.signal?.throwIfAborted()
-    return this.#free.length > 0 ? this.#best(request) : this.#wait(request)
+    if (this.#closed) throw new ClosedError('Served model')
+    const seat = this.#free.length > 0 ? this.#best(request) : await this.#wait(request)
+    this.#taken++
+    return seat
   }
 
   release(seat: Seat): void {
@@ -43,24 +52,36 @@ export class SequenceSeats {
     else next.go(seat)
   }
 
+  /** For the only request that has a seat: tells later whether it was the only one ever since. */
+  watchAlone(): () => boolean {
+    const alone = this.#free.length === this.#count - 1
+    const taken = this.#taken
+    return () => alone && this.#taken === taken
+  }
+
+  /** Refuses those that wait and those that come. */
+  close(): void {
+    this.#closed = true
+    for (const { refuse } of this.#waiting.splice(0)) refuse(new ClosedError('Served model'))
+  }
+
   #best(request: SeatRequest): Seat {
     const held = this.#free.map((seat) => residentTokens(seat, request))
     const [seat] = this.#free.splice(held.indexOf(Math.max(...held)), 1)
     return seat!
   }
 
-  #wait(request: SeatRequest): Promise<Seat> {
-    const { signal } = request
-    return new Promise((resolve, reject) => {
+  #wait({ signal }: SeatRequest): Promise<Seat> {
+    return new Promise((resolve, refuse) => {
       const giveUp = (): void => {
         this.#waiting.splice(this.#waiting.indexOf(waiter), 1)
-        reject(signal?.reason)
+        refuse(signal?.reason)
       }
       const go = (seat: Seat): void => {
         signal?.removeEventListener('abort', giveUp)
         resolve(seat)
       }
-      const waiter = { ...request, go }
+      const waiter = { go, refuse }
       signal?.addEventListener('abort', giveUp, { once: true })
       this.#waiting.push(waiter)
     })

@@ -36,11 +36,17 @@ export class Turn {
     }
   }
 
+  /** For exact mode: tells later whether no other request was in the engine since. */
+  watchAlone(): () => boolean {
+    return this.#seats.watchAlone()
+  }
+
   /** Captures what is new, in the background, and gives the sequence back. */
   async end(): Promise<void> {
-    this.prompt.capture(this.seat)
-    this.seat.owner = this.prompt.owner
-    await this.prompt.finish()
-    this.#seats.release(this.seat)
+    const { prompt, seat } = this
+    if (!seat.sequence.disposed) prompt.capture(seat)
+    seat.owner = prompt.owner
+    await prompt.finish()
+    this.#seats.release(seat)
   }
 }
