@@ -3,10 +3,11 @@ import colors from 'picocolors'
 import { openCache } from './cache.js'
 import { killAfter } from './kill.js'
 import type { ReplayOptions } from './replay-options.js'
+import { ratio } from './report.js'
 import { openRequests } from './requests.js'
+import { serveAll } from './serve-all.js'
 import { StandInEngine } from './stand-in-engine.js'
 import { isIntact, type Survivors, verifySurvivors } from './survivors.js'
-import { Tally } from './tally.js'
 import { WorkDirectory } from './work-directory.js'
 
 /** What survived, and how the first requests fared when they were served again from it. */
@@ -42,15 +43,11 @@ export async function crash(options: ReplayOptions, stop: AbortSignal): Promise<
   if (stop.aborted) return undefined
   await using manager = await openCache(task)
   const survivors = await verifySurvivors(manager, await openRequests(options), task.journal)
-  const tally = new Tally()
-  const engine = new StandInEngine(manager)
   const requests = Math.min(options.requests, REQUESTS_AFTER_KILL)
-  for (const request of await openRequests({ ...options, requests })) {
-    if (stop.aborted) return undefined
-    tally.add(await engine.serve(request), request.hashIds)
-  }
+  const tally = await serveAll(await openRequests({ ...options, requests }), new StandInEngine(manager), stop)
+  if (stop.aborted) return undefined
   const wrong = survivors.wrong + tally.wrong
-  return { ...survivors, wrong, requests: tally.requests, hitRatio: tally.hit / tally.seen }
+  return { ...survivors, wrong, requests: tally.requests, hitRatio: ratio(tally.hit, tally.seen) }
 }
 
 function blocksBeforeKill(blockBytes: number): number {

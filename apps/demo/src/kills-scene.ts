@@ -36,9 +36,11 @@ const FLAGS = {
   help: { type: 'boolean' },
 } as const
 
+/** A process is killed after so many commits at most. */
 const COMMITS_MAX = 1000
-/** Far more blocks than a process commits before the kill arrives. */
+/** About 9,600 blocks: far more than are committed before the kill arrives. */
 const REQUESTS_PER_RUN = 400
+/** Room for all blocks of a run: nothing is evicted. */
 const DISK_BLOCKS_PER_RUN = 16_384
 
 /** Kill and reopen, many times. */
@@ -47,7 +49,7 @@ export const killsScene: Scene = {
   help: HELP,
   async play(args) {
     const flags = parseFlags(args, FLAGS)
-    const runs = wholeNumber(flags, 'runs', { fallback: 20, least: 1, most: 1000 })
+    const runs = wholeNumber(flags, 'runs', { fallback: 20, least: 1, most: 200 })
     const seed = wholeNumber(flags, 'seed', { fallback: 1, least: 0, most: 2 ** 31 })
     const blockBytes = blockBytesOf(flags, 16_384)
     const json = await JsonFile.open(flags.get('json'))
@@ -68,22 +70,34 @@ interface KillsOptions {
   readonly blockBytes: number
 }
 
-async function killInTurn({ runs, seed, blockBytes }: KillsOptions, stop: AbortSignal): Promise<Survivors[]> {
+async function killInTurn(options: KillsOptions, stop: AbortSignal): Promise<Survivors[]> {
   await using directory = await WorkDirectory.open()
-  const random = new Random(seed)
+  const random = new Random(options.seed)
   const kills: Survivors[] = []
-  while (kills.length < runs) {
-    const task = {
-      ...{ deviceBlocks: 200, hostBlocks: 400, diskBlocks: runs * DISK_BLOCKS_PER_RUN, blockBytes },
-      ...{ trace: undefined, seed: seed + kills.length, requests: REQUESTS_PER_RUN },
-      ...{ dir: join(directory.path, 'cache'), journal: join(directory.path, 'journal') },
-    }
+  while (kills.length < options.runs) {
+    const task = taskOf(kills.length, options, directory.path)
     await killAfter(1 + random.below(COMMITS_MAX), task, stop)
     if (stop.aborted) break
-    kills.push(await reopen(task, seed))
-    console.log(formatKill(kills.length, kills.at(-1)!))
+    const survivors = await reopen(task, options.seed)
+    kills.push(survivors)
+    console.log(formatKill(kills.length, survivors))
   }
   return kills
+}
+
+/** Every process serves chats of its own. */
+function taskOf(run: number, { runs, seed, blockBytes }: KillsOptions, directory: string): DoomedTask {
+  return {
+    dir: join(directory, 'cache'),
+    journal: join(directory, 'journal'),
+    trace: undefined,
+    seed: seed + run,
+    requests: REQUESTS_PER_RUN,
+    deviceBlocks: 200,
+    hostBlocks: 400,
+    diskBlocks: runs * DISK_BLOCKS_PER_RUN,
+    blockBytes,
+  }
 }
 
 /** Opens the disk tier alone, and verifies what the processes so far have left in it. */
@@ -92,10 +106,10 @@ async function reopen(task: DoomedTask, firstSeed: number): Promise<Survivors> {
   return await verifySurvivors(manager, await requestsSince(firstSeed, task), task.journal)
 }
 
-/** The newest first: what they share with older ones is then found at once. */
-async function requestsSince(firstSeed: number, task: DoomedTask): Promise<Iterable<TraceRequest>> {
+/** What all processes so far were given to serve. */
+async function requestsSince(firstSeed: number, task: DoomedTask): Promise<TraceRequest[]> {
   const all: TraceRequest[] = []
-  for (let seed = task.seed; seed >= firstSeed; seed--) all.push(...(await openRequests({ ...task, seed })))
+  for (let seed = firstSeed; seed <= task.seed; seed++) all.push(...(await openRequests({ ...task, seed })))
   return all
 }
 

@@ -9,22 +9,22 @@ const SCENES = new Map<string, Scene>([
   ['kills', killsScene],
 ])
 
-/** Scenes start with their name; without one the first scene is played. */
+/** Plays the scene that the first argument names, `replay` where it names none; gives the exit code. */
 async function main(args: readonly string[]): Promise<number> {
   if (args[0] === DOOMED) return playDoomed(JSON.parse(args[1]!))
-  const isNamed = args[0] !== undefined && !args[0].startsWith('-')
-  const [name, ...flags] = isNamed ? (args as [string, ...string[]]) : (['replay', ...args] as const)
+  const isNamed = args[0]?.startsWith('-') === false
+  const [name = '', ...flags] = isNamed ? args : ['replay', ...args]
   const scene = SCENES.get(name)
   if (scene === undefined)
     throw new UsageError(`There is no scene '${name}'. There are: ${[...SCENES.keys()].join(', ')}. See --help.`)
   if (!flags.includes('--help') && !flags.includes('-h')) return scene.play(flags)
-  console.log(isNamed ? scene.help : `${scene.help}\n${otherScenes()}`)
+  console.log(isNamed ? scene.help : `${scene.help}\n${listOfScenes()}`)
   return 0
 }
 
-function otherScenes(): string {
-  const lines = [...SCENES].map(([name, { summary }]) => `  ${name.padEnd(18)} ${summary}`)
-  return ['Scenes, each with its own --help:', '', ...lines, ''].join('\n')
+function listOfScenes(): string {
+  const lines = [...SCENES].map(([name, { summary }]) => `  ${name.padEnd(18)} ${summary}\n`)
+  return `Scenes, each with its own --help:\n\n${lines.join('')}`
 }
 
 main(process.argv.slice(2)).then(

@@ -5,7 +5,7 @@ import type { Tally } from './tally.js'
 const BAR_EVERY_MS = 100
 const LINE_EVERY_MS = 5000
 
-/** A bar on a terminal, in a pipe a plain line at once and then every few seconds. On stderr, so that the report alone is on stdout. */
+/** A bar on a terminal, in a pipe a plain line at once and then every few seconds. On stderr: stdout has the report alone. */
 export class Progress {
   readonly #total: number
   readonly #bar: SingleBar | undefined
@@ -15,7 +15,8 @@ export class Progress {
     this.#total = total
     if (!process.stderr.isTTY) return
     const format = '  {bar} {value}/{total} requests  {note}'
-    this.#bar = new SingleBar({ format, hideCursor: true, clearOnComplete: true }, Presets.shades_classic)
+    const looks = { format, barsize: 20, hideCursor: true, clearOnComplete: true }
+    this.#bar = new SingleBar(looks, Presets.shades_classic)
     this.#bar.start(total, 0, { note: '' })
   }
 
@@ -23,7 +24,7 @@ export class Progress {
     const now = performance.now()
     if (now - this.#shownAt < (this.#bar === undefined ? LINE_EVERY_MS : BAR_EVERY_MS)) return
     this.#shownAt = now
-    const note = `${(100 * ratio(tally.hit, tally.seen)).toFixed(1)} % of ${tally.seen} blocks from the cache, ${tally.wrong} wrong`
+    const note = `${(100 * ratio(tally.hit, tally.seen)).toFixed(1)} % of ${tally.seen} blocks cached, ${tally.wrong} wrong`
     if (this.#bar !== undefined) this.#bar.update(tally.requests, { note })
     else console.error(`  ${tally.requests} of ${this.#total} requests, ${note}`)
   }

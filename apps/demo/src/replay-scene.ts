@@ -2,15 +2,14 @@ import { openCache } from './cache.js'
 import { type CrashReport, crash, formatCrash } from './crash.js'
 import { abortOnInterrupt } from './interrupt.js'
 import { JsonFile } from './json-file.js'
-import { Progress } from './progress.js'
 import { parseReplayOptions, REPLAY_HELP, type ReplayOptions } from './replay-options.js'
 import { buildReport, type Report } from './report.js'
 import { formatReport } from './report-text.js'
 import { openRequests } from './requests.js'
 import type { Scene } from './scene.js'
+import { serveAll } from './serve-all.js'
 import { StandInEngine } from './stand-in-engine.js'
 import { isIntact } from './survivors.js'
-import { Tally } from './tally.js'
 import { WorkDirectory } from './work-directory.js'
 
 /** The main job: a stream of requests over all tiers, and a process that is killed in the middle of it. */
@@ -29,23 +28,14 @@ export const replayScene: Scene = {
   },
 }
 
-/** Serves every request, one at a time. Stops between two requests when told to. */
 async function replay(options: ReplayOptions, stop: AbortSignal): Promise<Report> {
   const requests = await openRequests(options)
   await using directory = await WorkDirectory.open(options.dir)
   await using manager = await openCache({ ...options, dir: directory.path })
   const engine = new StandInEngine(manager)
-  const tally = new Tally()
   const started = performance.now()
-  {
-    using progress = new Progress(requests.total)
-    for (const request of requests) {
-      if (stop.aborted) break
-      tally.add(await engine.serve(request), request.hashIds)
-      progress.show(tally)
-    }
-    if (!stop.aborted) await manager.settled()
-  }
+  const tally = await serveAll(requests, engine, stop)
+  if (!stop.aborted) await manager.settled()
   return buildReport(tally, manager.status(), {
     seconds: (performance.now() - started) / 1000,
     isInterrupted: stop.aborted,

@@ -96,7 +96,7 @@ test('a directory that is given is kept, and serves the next run', async () => {
 test('the report is for people, too; after it a process is killed and all that it had committed is there', async () => {
   const args = ['replay', ...SMALL, '--requests', '100', '--json', demo.path('crash.json')]
   const { code, stdout, stderr } = await demo.run(...args)
-  expect(stderr).toMatch(/^ {2}1 of 100 requests, .* of \d+ blocks from the cache, 0 wrong\n/)
+  expect(stderr).toMatch(/^ {2}1 of 100 requests, .* of \d+ blocks cached, 0 wrong\n/)
   expect(stdout).toMatch(/^100 requests, [\d,]+ blocks in [\d.]+ s$/m)
   expect(stdout).toMatch(/computed .* tokens$/m)
   expect(stdout).toMatch(/Verified .* blocks byte for byte, 0 wrong$/m)
@@ -151,7 +151,7 @@ describe('what cannot be used ends with 2 and one line', () => {
   test.each([
     [['replay', '--request', '5'], 'There is no flag --request. Did you mean --requests? See --help.'],
     [['repaly'], "There is no scene 'repaly'. There are: replay, kills. See --help."],
-    [['kills', '--runs', '0'], "--runs: expected a whole number from 1 to 1000, got '0'. See --help."],
+    [['kills', '--runs', '0'], "--runs: expected a whole number from 1 to 200, got '0'. See --help."],
   ])('%j', async (args, line) => {
     expect(await demo.run(...args)).toEqual({ code: 2, stdout: '', stderr: `${line}\n` })
   })
