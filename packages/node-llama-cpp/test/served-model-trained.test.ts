@@ -43,7 +43,7 @@ describe.skipIf(typeof missing === 'string')(`the default model behind the serve
     {
       await using world = await ServedWorld.open(options)
       cold = textOf(await ask(world, kitchen, { cache: false }))
-      expect(cold).toMatch(/red/i)
+      expect(cold).toMatch(/kitchen/)
       expect(textOf(await ask(world, kitchen, { exact: true }))).toBe(cold)
       const other = await ask(world, capital, { exact: true })
       expect(textOf(other)).toMatch(/Paris/)
