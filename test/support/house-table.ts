@@ -48,7 +48,11 @@ export const HOUSE: Readonly<Record<string, Row>> = {
     optional: ['prom-client'],
   },
   // The command of packages/cli. Its name has no scope, so that it runs as `npx kvbm`. cmake-js builds the core on a user's machine.
-  kvbm: { mayImport: 'below', external: ['cmake-js'], optional: ['@kvbm/node-llama-cpp', '@kvbm/onnxruntime'] },
+  kvbm: {
+    mayImport: 'below',
+    external: ['cmake-js', 'node-llama-cpp', 'prom-client'],
+    optional: ['@kvbm/node-llama-cpp', '@kvbm/onnxruntime', 'node-llama-cpp', 'prom-client'],
+  },
 
   // Engines are peers of the adapters, so whoever uses an adapter declares its engine.
   demo: { mayImport: 'below', external: ['cli-progress', 'picocolors', 'node-llama-cpp'] },

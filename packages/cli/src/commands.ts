@@ -9,6 +9,14 @@ interface Entry {
 /** Every subcommand, in the order of the help. */
 export const COMMANDS: ReadonlyMap<string, Entry> = new Map(
   Object.entries<Entry>({
+    serve: {
+      summary: "serve a model over OpenAI's routes, with the cache underneath",
+      load: async () => (await import('./serve.js')).serve,
+    },
+    bench: {
+      summary: 'what the cache brings for your model on your machine',
+      load: async () => (await import('./bench.js')).bench,
+    },
     inspect: {
       summary: 'what a cache directory holds: models, blocks, bytes, ages, damage',
       load: async () => (await import('./inspect.js')).inspect,

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises'
-import { positiveInteger } from '@kvbm/core'
 import { defineCommand, type UsageErrorOf } from './command.js'
 import { askServer } from './explain-server.js'
 import { type DiskExplanation, explainOnDisk, firstDifference } from './explain-tokens.js'
 import { formatTable, printJson } from './format.js'
 import { readKey } from './read-key.js'
+import { readNumber } from './read-number.js'
 import { readTokens } from './read-tokens.js'
 
 const HELP = `Usage: kvbm explain --url URL --prompt TEXT [flags]
@@ -96,7 +96,7 @@ async function explainByTokens(
 ): Promise<void> {
   const { before: beforeFile, model, tenant, exact, json } = flags
   if (dir === undefined && beforeFile === undefined) throw usageError('Give a cache directory, or --before FILE.')
-  const pageSize = pageSizeOf(flags['page-size'], usageError)
+  const pageSize = readNumber('page-size', flags['page-size'], usageError)!
   const tokens = await readTokens(file)
   const difference = beforeFile && firstDifference(tokens, await readTokens(beforeFile), pageSize)
   const models = dir === undefined ? undefined : await explainOnDisk(dir, { tokens, model, tenant, exact })
@@ -110,12 +110,4 @@ function shown(models: readonly DiskExplanation[], promptTokens: number): string
   if (models.length === 0) return 'The directory holds no models.'
   const rows = models.map(({ name, cachedTokens, message }) => [name, `${cachedTokens} of ${promptTokens}`, message])
   return formatTable(['MODEL', 'TOKENS ON DISK', 'WHY NOT MORE'], rows)
-}
-
-function pageSizeOf(text: string, usageError: UsageErrorOf): number {
-  try {
-    return positiveInteger('--page-size', Number(text))
-  } catch {
-    throw usageError(`--page-size: expected a number of tokens from 1 on, got '${text}'.`)
-  }
 }
