@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { GenerationEvent } from '@kvbm/connector'
 import { Registry } from 'prom-client'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { openKvCache, serveModel } from '../src/index.js'
 import { writeRandomModel } from '../src/models/index.js'
 import { chunksOf, type ServedOptions, ServedWorld } from './support/served-world.js'
 import { type TemporaryDirectory, temporaryDirectory } from './support/temporary-directory.js'
@@ -141,6 +142,31 @@ describe.skipIf(isMissing)(`a served model${why}`, () => {
     expect(await world.ask(exact)).toMatchObject({ text: alone.text, sources: ['host', 'computed'] })
   })
 
+  test('thirty-two clients, half of which leave in the middle, leave nothing held and nobody stuck', async () => {
+    await using world = await open({ model: { slots: 3 }, server: { waitingMax: 32 } })
+    const { text } = await world.ask({ prompt, kv: { exact: true } })
+    await Promise.all(Array.from({ length: 32 }, (_, client) => visit(world, client)))
+    await captured(world)
+    expect(world.kv.status().models[0]).toMatchObject({ state: 'open', users: 0 })
+    expect((await world.ask({ prompt, kv: { exact: true } })).text).toBe(text)
+  })
+
+  test('with a file alone it starts an engine of its own, with defaults that serve', async () => {
+    await using kv = await openKvCache({ host: '32MiB' })
+    await using model = await serveModel({ modelPath, kv })
+    expect(model).toMatchObject({ id: 'tiny', notice: '', slots: 4, contextTokens: 4096, vocabularySize: 512 })
+    const events: GenerationEvent[] = []
+    for await (const event of model.generate({ tokens: model.tokenize('hello'), maxTokens: 3, temperature: 0 }))
+      events.push(event)
+    expect(events.at(-1)).toMatchObject({ type: 'end', completionTokens: 3 })
+  })
+
+  test('a file that is no model is refused and leaves nothing open', async () => {
+    await using kv = await openKvCache({ host: '32MiB' })
+    await expect(serveModel({ modelPath: import.meta.filename, kv })).rejects.toThrow()
+    expect(kv.status().models).toEqual([])
+  })
+
   test('closing refuses whoever still waits for a sequence, and a second time does nothing', async () => {
     const world = await open({ model: { slots: 1 } })
     const tokens = Uint32Array.from(words(10))
@@ -229,6 +255,21 @@ describe.skipIf(isMissing)(`a served model${why}`, () => {
     })
   })
 })
+
+/** Asks for one of four prompts; every other client leaves after some chunks, or before the first. */
+async function visit(world: ServedWorld, client: number): Promise<void> {
+  const leaving = new AbortController()
+  const body = { prompt: words(60 + 40 * (client % 4), client % 4), max_tokens: 20, stream: true, temperature: 0 }
+  const chunksBeforeLeaving = client % 2 === 0 ? Number.POSITIVE_INFINITY : client % 7
+  if (chunksBeforeLeaving === 0) setImmediate(() => leaving.abort())
+  try {
+    let chunks = 0
+    for await (const _ of chunksOf(await world.post('/v1/completions', body, { signal: leaving.signal })))
+      if (++chunks >= chunksBeforeLeaving) leaving.abort()
+  } catch (error) {
+    if (!leaving.signal.aborted) throw error
+  }
+}
 
 async function drain(events: AsyncIterable<unknown>): Promise<void> {
   for await (const _ of events);

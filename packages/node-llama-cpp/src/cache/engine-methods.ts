@@ -19,9 +19,3 @@ export type EngineMethods = Pick<LlamaContextSequence, (typeof METHODS)[number]>
 export function methodsOf(sequence: LlamaContextSequence): EngineMethods {
   return Object.fromEntries(METHODS.map((name) => [name, sequence[name].bind(sequence)])) as unknown as EngineMethods
 }
-
-/** Puts methods over an object's own, on this object only, so that it stays what it is for everybody who has it. */
-export function override<T extends object>(target: T, methods: Partial<T>): void {
-  for (const [name, value] of Object.entries(methods))
-    Object.defineProperty(target, name, { value, writable: true, configurable: true, enumerable: false })
-}

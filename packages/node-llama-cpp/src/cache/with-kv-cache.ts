@@ -1,7 +1,7 @@
 import type { KvCache } from '@kvbm/connector'
 import type { LlamaContext, LlamaContextSequence } from 'node-llama-cpp'
+import { override } from '../override.js'
 import { ContextCache, type ContextCacheOptions } from './context-cache.js'
-import { override } from './engine-methods.js'
 import type { RequestSettings } from './request-settings.js'
 import { SequenceCache } from './sequence-cache.js'
 

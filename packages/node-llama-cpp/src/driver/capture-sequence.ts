@@ -8,6 +8,7 @@ import { planRestore } from '../state-file/plan-restore.js'
 import type { ParsedState, StateFile } from '../state-file/state-file.js'
 import { type StateGeometry, sameGeometry } from '../state-file/state-geometry.js'
 import { verdictOn } from './capture-refusal.js'
+import type { SaveTimer } from './save-timer.js'
 import { wantedPieces } from './wanted-pieces.js'
 
 /** What is known of the tokens that a sequence holds. */
@@ -23,6 +24,7 @@ export interface SequenceCapture extends CaptureRequest<LlamaContextSequence> {
   readonly geometry: StateGeometry
   readonly pageSize: number
   readonly sound: Soundness | undefined
+  readonly timer: SaveTimer
 }
 
 /** A sequence may grow by so many tokens between our asking for its length and the engine's saving it. */
@@ -44,24 +46,27 @@ const MOVED: CaptureOutcome = Object.freeze({ stored: 0, stallMs: 0, savedBytes:
 
 /** Or the size that is needed, where the file has become longer than what was lent. */
 async function captureInto(capture: SequenceCapture, handOver: HandOver): Promise<CaptureOutcome | number> {
-  const { slot, signal } = capture
+  const { signal } = capture
   signal?.throwIfAborted()
   const cuts = capture.sound?.cuts
-  if (!isSound(capture)) return MOVED
-  const started = performance.now()
-  try {
-    await slot.saveStateToFile(handOver.path!)
-  } catch (error) {
-    if (slot.disposed) return MOVED
-    throw error
-  }
-  const stallMs = performance.now() - started
+  const stallMs = isSound(capture) ? await save(capture, handOver.path!) : undefined
+  if (stallMs === undefined) return MOVED
   signal?.throwIfAborted()
   const { parsed, savedBytes } = parse(capture, handOver.path!)
   if (savedBytes > handOver.storage.sizeBytes) return savedBytes
   const hasMoved = capture.sound?.cuts !== cuts || !isSound(capture)
   const stored = hasMoved ? { stored: 0, slotMoved: true } : await storeBlocks(capture, handOver, parsed)
   return { stallMs, savedBytes, ...stored }
+}
+
+/** Milliseconds that it took; undefined when the sequence went away. */
+async function save({ slot, timer }: SequenceCapture, path: string): Promise<number | undefined> {
+  try {
+    return await timer.time(() => slot.saveStateToFile(path))
+  } catch (error) {
+    if (slot.disposed) return undefined
+    throw error
+  }
 }
 
 function isSound({ sound, toBlock, pageSize }: SequenceCapture): boolean {

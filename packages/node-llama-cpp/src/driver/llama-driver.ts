@@ -14,6 +14,7 @@ import { captureSequence, type Soundness } from './capture-sequence.js'
 import { identityOf } from './identity.js'
 import { kvShapeOf } from './kv-shape.js'
 import { restoreSequence } from './restore-sequence.js'
+import { SaveTimer } from './save-timer.js'
 import { supportOf } from './support.js'
 
 /** How a context is driven. */
@@ -38,6 +39,7 @@ export class LlamaDriver implements KvEngineDriver<LlamaContextSequence> {
   readonly #pageSize: number
   readonly #state: StateGeometry
   readonly #soundOf: (sequence: LlamaContextSequence) => Soundness | undefined
+  readonly #timer: SaveTimer
   #support: KvSupport
 
   constructor(context: LlamaContext, { pageSize, loras = [], soundOf }: LlamaDriverOptions) {
@@ -45,6 +47,7 @@ export class LlamaDriver implements KvEngineDriver<LlamaContextSequence> {
     this.#pageSize = pageSize
     this.#soundOf = soundOf ?? (() => undefined)
     this.#state = kvShapeOf(context).geometry
+    this.#timer = new SaveTimer(context)
     this.#support = identity === undefined ? UNKNOWN_FILE : supportOf({ context, loras })
     this.identity = identity ?? { name: context.model.filename ?? 'unknown', facts: {}, loras }
     this.geometry = geometryOf(this.#state, pageSize)
@@ -67,8 +70,8 @@ export class LlamaDriver implements KvEngineDriver<LlamaContextSequence> {
 
   async capture(request: CaptureRequest<LlamaContextSequence>): Promise<CaptureOutcome> {
     request.signal?.throwIfAborted()
-    const sound = this.#soundOf(request.slot)
-    const outcome = await captureSequence({ ...request, geometry: this.#state, pageSize: this.#pageSize, sound })
+    const own = { geometry: this.#state, pageSize: this.#pageSize, timer: this.#timer }
+    const outcome = await captureSequence({ ...request, ...own, sound: this.#soundOf(request.slot) })
     if (outcome.declined !== undefined) this.#support = outcome.declined
     return outcome
   }
