@@ -1,3 +1,3 @@
-import { preset } from '../../vitest.preset'
+import { preset } from '../../vitest.preset.ts'
 
 export default preset('cli')
