@@ -7,7 +7,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { cachedWorld } from './support/cached-world.js'
 import { answer, cacheOf, fill } from './support/sequences.js'
 import { temporaryDirectory } from './support/temporary-directory.js'
-import { isMissing, type TinyEngine, tinyEngine, why, words } from './support/tiny-engine.js'
+import { isMissing, type TinyEngine, tinyEngine, why } from './support/tiny-engine.js'
+import { words } from './support/words.js'
 
 const PROMPT = words(200)
 

@@ -3,7 +3,8 @@ import type { LlamaContextSequence, Token } from 'node-llama-cpp'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { LlamaDriver } from '../src/index.js'
 import { logitsAfter, PAGE } from './support/cut-and-restore.js'
-import { isMissing, type TinyEngine, tinyEngine, why, words } from './support/tiny-engine.js'
+import { isMissing, type TinyEngine, tinyEngine, why } from './support/tiny-engine.js'
+import { words } from './support/words.js'
 
 const KV_TYPES = ['F16', 'F32', 'Q8_0'] as const
 

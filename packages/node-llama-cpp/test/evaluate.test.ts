@@ -10,7 +10,8 @@ import { kvCacheOf } from '../src/index.js'
 import { type CachedWorld, cachedWorld } from './support/cached-world.js'
 import { largestDifference, logitsAfter } from './support/cut-and-restore.js'
 import { answer, cacheOf, evaluatedIn, fill } from './support/sequences.js'
-import { isMissing, type TinyEngine, tinyEngine, why, words } from './support/tiny-engine.js'
+import { isMissing, type TinyEngine, tinyEngine, why } from './support/tiny-engine.js'
+import { words } from './support/words.js'
 
 const PROMPT = words(200)
 

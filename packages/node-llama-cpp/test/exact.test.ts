@@ -3,7 +3,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { type CachedWorld, cachedWorld } from './support/cached-world.js'
 import { largestDifference, logitsAfter } from './support/cut-and-restore.js'
 import { cacheOf, fill } from './support/sequences.js'
-import { isMissing, type TinyEngine, tinyEngine, why, words } from './support/tiny-engine.js'
+import { isMissing, type TinyEngine, tinyEngine, why } from './support/tiny-engine.js'
+import { words } from './support/words.js'
 
 /** Prompts on both sides of 64 rows in the last batch of 512. */
 const LENGTHS = [300, 528, 575, 576, 700, 1000, 1040, 1100]

@@ -6,7 +6,8 @@ import { openKvCache, serveModel } from '../src/index.js'
 import { writeRandomModel } from '../src/models/index.js'
 import { chunksOf, type ServedOptions, ServedWorld } from './support/served-world.js'
 import { type TemporaryDirectory, temporaryDirectory } from './support/temporary-directory.js'
-import { isMissing, why, words } from './support/tiny-engine.js'
+import { isMissing, why } from './support/tiny-engine.js'
+import { words } from './support/words.js'
 
 let directory: TemporaryDirectory
 let modelPath: string

@@ -9,7 +9,8 @@ import { LlamaDriver } from '../src/index.js'
 import { type CachedWorld, cachedWorld } from './support/cached-world.js'
 import { type Seeming, seeming } from './support/seeming.js'
 import { answer, cacheOf, countSaves, evaluatedIn, fill } from './support/sequences.js'
-import { isMissing, type TinyEngine, tinyEngine, why, words } from './support/tiny-engine.js'
+import { isMissing, type TinyEngine, tinyEngine, why } from './support/tiny-engine.js'
+import { words } from './support/words.js'
 
 const PROMPT = words(200)
 

@@ -1,8 +1,7 @@
 import { join } from 'node:path'
-import type { Llama, LlamaContext, LlamaContextOptions, LlamaModel, Token } from 'node-llama-cpp'
+import type { Llama, LlamaContext, LlamaContextOptions, LlamaModel } from 'node-llama-cpp'
 import { writeRandomModel } from '../../src/models/index.js'
 import { findEngine } from './engine.js'
-import { range } from './state-file-text.js'
 import { type TemporaryDirectory, temporaryDirectory } from './temporary-directory.js'
 
 /** The engine, or the reason why tests of it are skipped. One for each test file. */
@@ -15,6 +14,7 @@ export const isMissing = typeof engine === 'string'
 export interface TinyEngine extends AsyncDisposable {
   readonly llama: Llama
   readonly model: LlamaModel
+  readonly modelPath: string
   readonly directory: TemporaryDirectory
   context(options?: LlamaContextOptions): Promise<LlamaContext>
 }
@@ -29,6 +29,7 @@ export async function tinyEngine({ seed = 1 } = {}): Promise<TinyEngine> {
   return {
     llama: engine,
     model,
+    modelPath,
     directory,
     context: (options) => model.createContext({ contextSize: 1280, threads: 1, flashAttention: true, ...options }),
     async [Symbol.asyncDispose]() {
@@ -36,9 +37,4 @@ export async function tinyEngine({ seed = 1 } = {}): Promise<TinyEngine> {
       await directory[Symbol.asyncDispose]()
     },
   }
-}
-
-/** `count` words of the tiny model's vocabulary; a longer prompt of one seed goes on from a shorter one. */
-export function words(count: number, seed = 1): Token[] {
-  return range(count).map((index) => ((index * 37 + seed * 101 + ((index * seed) % 13)) % 250) + 259) as Token[]
 }

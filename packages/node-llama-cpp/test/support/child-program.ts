@@ -1,0 +1,92 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { mkdir, symlink } from 'node:fs/promises'
+import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
+import { fileURLToPath } from 'node:url'
+import { build } from 'tsup'
+
+/** Node 20 cannot run TypeScript: bundles a program, with everything it imports, into `directory`. */
+export async function bundleProgram(program: URL, directory: string): Promise<string> {
+  await build({
+    entry: { program: fileURLToPath(program) },
+    outDir: directory,
+    outExtension: () => ({ js: '.mjs' }),
+    format: ['esm'],
+    target: 'node20',
+    dts: false,
+    config: false,
+    silent: true,
+    splitting: false,
+    // The engine has files of its own beside its code.
+    external: ['node-llama-cpp'],
+    noExternal: [/^(?!node-llama-cpp$).*/],
+    esbuildOptions: (options) => {
+      options.conditions = ['@kvbm/source']
+      options.banner = { js: REQUIRE }
+    },
+  })
+  await linkEngine(directory)
+  return `${directory}/program.mjs`
+}
+
+/** So that the program finds the engine of this package. */
+async function linkEngine(directory: string): Promise<void> {
+  await mkdir(`${directory}/node_modules`)
+  const engine = fileURLToPath(new URL('../../node_modules/node-llama-cpp', import.meta.url))
+  await symlink(engine, `${directory}/node_modules/node-llama-cpp`, 'junction')
+}
+
+const REQUIRE =
+  "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);"
+
+/** What the tests of this process load, too: beside the bundle there is none. */
+function environment(): NodeJS.ProcessEnv {
+  const built = fileURLToPath(new URL('../../../../native/build/Release/kvbm.node', import.meta.url))
+  if (process.env.KVBM_NATIVE_PATH || !existsSync(built)) return process.env
+  return { ...process.env, KVBM_NATIVE_PATH: built }
+}
+
+/** A process of its own, and the lines that it has said. */
+export class ChildProgram implements AsyncDisposable {
+  readonly #child: ChildProcessByStdio<null, Readable, Readable>
+  readonly #lines: AsyncIterator<string>
+  readonly #ended: Promise<unknown>
+  #complaints = ''
+
+  constructor(program: string, task: object) {
+    this.#child = spawn(process.execPath, [program, JSON.stringify(task)], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: environment(),
+    })
+    this.#ended = once(this.#child, 'close')
+    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]()
+    this.#child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      this.#complaints += text
+    })
+  }
+
+  /** Its next line; throws with what it complained about when it ended instead. */
+  async line(): Promise<string> {
+    const { value, done } = await this.#lines.next()
+    if (!done) return value
+    await this.#ended
+    throw new Error(`the process ended with ${this.#child.exitCode ?? this.#child.signalCode}:\n${this.#complaints}`)
+  }
+
+  /** Waits for its end; gives its exit code. */
+  async end(): Promise<number | null> {
+    await this.#ended
+    return this.#child.exitCode
+  }
+
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL')
+    await this.#ended
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill()
+  }
+}
