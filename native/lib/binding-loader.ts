@@ -23,7 +23,8 @@ export interface LoadAttempt {
 }
 
 const REMEDIES = `Remedies: install the package of your platform (npm installs it unless told --omit=optional);
-  in a clone, build it with \`pnpm --filter @kvbm/native build\`, which wants a C++20 compiler and CMake 3.22 or newer;
+  compile it with \`npx kvbm build\`, in a clone with \`pnpm --filter @kvbm/native build\`, which wants a C++20 compiler and
+  CMake 3.22 or newer;
   or set KVBM_NATIVE=portable to choose the portable core and silence this.`
 
 /** Finds a binding once for each choice, and remembers what was in the way. */
