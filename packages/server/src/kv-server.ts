@@ -107,7 +107,9 @@ export class KvServer {
     app.get('/v1/models', (c) => this.#listModels(c))
     app.get('/v1/models/:id{.+}', (c) => this.#showModel(c))
     app.post('/v1/kv/warm', (c) => this.#warm(c))
-    app.get('/v1/kv/explain', (c) => this.#explain(c))
+    app.get('/v1/kv/explain', (c) => this.#explain(c, askedInAddress(c)))
+    // For prompts that are too long for an address; it changes nothing either.
+    app.post('/v1/kv/explain', async (c) => this.#explain(c, await this.#json(c)))
     app.get('/metrics', (c) => this.#showMetrics(c))
     app.get('/healthz', (c) => c.text('ok'))
     app.get('/readyz', (c) => this.#showReadiness(c))
@@ -137,10 +139,9 @@ export class KvServer {
     }
   }
 
-  #explain(c: Context): Response {
+  #explain(c: Context, asked: unknown): Response {
     const tenant = this.#access.tenantOf(c.req.raw)
-    const { model: name, prompt, messages } = c.req.query()
-    const body = parseBody(promptSchema, { model: name, prompt, messages: messages && parseJson(messages, 'messages') })
+    const body = parseBody(promptSchema, asked)
     const model = this.#model(body.model)
     return c.json(model.explain(promptTokens(body, model), tenant === undefined ? {} : { tenant }))
   }
@@ -189,6 +190,12 @@ export class KvServer {
 export async function createKvServer(options: KvServerOptions): Promise<KvServer> {
   const resolved = resolveOptions(options)
   return new KvServer(resolved, await serverMetrics(resolved.metricsRegistry))
+}
+
+/** The body that a query stands for: `prompt=…`, or `messages=` and JSON. */
+function askedInAddress(c: Context): object {
+  const { messages, ...others } = c.req.query()
+  return { ...others, ...(messages === undefined ? {} : { messages: parseJson(messages, 'messages') }) }
 }
 
 function promptTokens({ messages, prompt }: PromptBody, model: ServedModel): Uint32Array {

@@ -250,6 +250,8 @@ test('explaining takes a prompt or the messages of a chat', async () => {
     message: expect.stringMatching(/^messages: not JSON/),
   })
   expect((await ask({})).status).toBe(400)
+  const long = { prompt: 'x'.repeat(100_000) }
+  expect(await (await world.post('/v1/kv/explain', long)).json()).toMatchObject({ promptTokens: 100_000 })
 })
 
 test('health, readiness and metrics', async () => {
