@@ -1,5 +1,5 @@
 import { Presets, SingleBar } from 'cli-progress'
-import { ratio } from './report.js'
+import { ratio } from './ratio.js'
 import type { Tally } from './tally.js'
 
 const BAR_EVERY_MS = 100

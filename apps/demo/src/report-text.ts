@@ -1,6 +1,7 @@
 import { TIER_NAMES } from '@kvbm/core'
 import colors from 'picocolors'
-import { type EdgeReport, type Report, ratio } from './report.js'
+import { ratio } from './ratio.js'
+import type { EdgeReport, Report } from './report.js'
 import type { Percentiles } from './stage-times.js'
 
 /** The report as a person reads it. */

@@ -2,6 +2,7 @@ import { TIER_NAMES, type TierName } from '@kvbm/core'
 import type { EdgeStatus, ManagerStatus } from '@kvbm/manager'
 import type { CrashReport } from './crash.js'
 import { describeMachine, type Machine } from './machine.js'
+import { ratio } from './ratio.js'
 import type { Percentiles } from './stage-times.js'
 import type { Tally } from './tally.js'
 
@@ -83,11 +84,6 @@ export function buildReport(tally: Tally, status: ManagerStatus, facts: Facts): 
     diskBytes: facts.diskBytes,
     machine: describeMachine(),
   }
-}
-
-/** 0 where there is nothing to divide by. */
-export function ratio(part: number, whole: number): number {
-  return whole === 0 ? 0 : part / whole
 }
 
 function forEachTier<T>(value: (name: TierName) => T): Record<TierName, T> {
