@@ -12,6 +12,7 @@ export interface SlotVerification {
   readonly changed: number
 }
 
+/** Whose files they are, and when to stop. */
 export interface VerifyOptions extends RuntimeOption {
   readonly signal?: AbortSignal | undefined
 }

@@ -15,6 +15,7 @@ import { DiskAllocator, type NativeTransferRuntime, wrapMemory } from '../src/in
 import { onEachBinding, useRuntime } from './support/bindings.js'
 import { blockOf } from './support/blocks.js'
 import { boundMethods } from './support/bound-methods.js'
+import { IMPOSTORS, impostorsFor } from './support/impostors.js'
 import { isPosix, posixTest } from './support/posix.js'
 import { TemporaryDirectory } from './support/temporary-directory.js'
 
@@ -45,13 +46,16 @@ onEachBinding((makeBinding) => {
       await expect(world.allocate(world.at('open'))).rejects.toThrow(/mode 775; chmod go-w/)
     })
 
-    posixTest('a symbolic link in place of its file', async () => {
-      await using world = setUp(makeBinding)
-      mkdirSync(world.at('cache'), { mode: 0o700 })
-      writeFileSync(world.at('elsewhere'), 'precious')
-      symlinkSync(world.at('elsewhere'), world.at('cache', 'storage.bin'))
-      await expect(world.allocate(world.at('cache'))).rejects.toSatisfy(hasCode('KVBM_DIRECTORY_FOREIGN'))
-      expect(readFileSync(world.at('elsewhere'), 'utf8')).toBe('precious')
+    describe.skipIf(!isPosix)('in the place of one of its files', () => {
+      const files = ['storage.bin', 'storage.lock', 'storage.lock-holder.txt']
+      test.each(impostorsFor(files))('$impostor: $name', async ({ name, impostor }) => {
+        await using world = setUp(makeBinding)
+        mkdirSync(world.at('cache'), { mode: 0o700 })
+        writeFileSync(world.at('elsewhere'), 'precious', { mode: 0o600 })
+        IMPOSTORS[impostor]!(world.at('cache', name), world.at('elsewhere'))
+        await expect(world.allocate(world.at('cache'))).rejects.toSatisfy(hasCode('KVBM_DIRECTORY_FOREIGN'))
+        expect(readFileSync(world.at('elsewhere'), 'utf8')).toBe('precious')
+      })
     })
 
     test.skipIf(!isPosix || process.getuid?.() !== 0)("another user's (needs root to arrange)", async () => {

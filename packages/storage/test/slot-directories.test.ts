@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { KvbmError } from '@kvbm/core'
+import { describe, expect, test } from 'vitest'
 import {
   DiskAllocator,
   isSlotDirectoryLocked,
@@ -13,6 +14,8 @@ import {
 } from '../src/index.js'
 import { onEachBinding, useRuntime } from './support/bindings.js'
 import { blockOf, readSlot, storeBlocks } from './support/blocks.js'
+import { IMPOSTORS } from './support/impostors.js'
+import { isPosix, posixTest } from './support/posix.js'
 import { TemporaryDirectory } from './support/temporary-directory.js'
 
 const SLOT_BYTES = 4096
@@ -49,6 +52,33 @@ onEachBinding((makeBinding) => {
     expect([...again.recovered.slots]).toEqual([1, 0])
     expect(await readSlot(again, runtime, 0)).toEqual(blockOf(100, SLOT_BYTES))
     await again.close()
+  })
+
+  describe.skipIf(!isPosix)('is not cut through what lies in the place of its data', () => {
+    test.each(Object.keys(IMPOSTORS))('%s', async (impostor) => {
+      await using world = await openWorld(makeBinding)
+      const { root, name, options } = world
+      await world.file.close()
+      const data = join(root, name, 'blocks.kvbm')
+      const target = join(root, 'elsewhere')
+      writeFileSync(target, 'precious'.repeat(SLOT_BYTES), { mode: 0o600 })
+      rmSync(data)
+      IMPOSTORS[impostor]!(data, target)
+      await expect(shrinkSlotDirectory(root, name, { numSlots: 1, slotBytes: SLOT_BYTES }, options)).rejects.toSatisfy(
+        (error) => KvbmError.is(error, 'KVBM_DIRECTORY_FOREIGN'),
+      )
+      expect(statSync(target).size).toBe(8 * SLOT_BYTES)
+    })
+  })
+
+  posixTest('the list reads no text through a pipe or a link', async () => {
+    await using world = await openWorld(makeBinding)
+    const { root, name, options } = world
+    for (const impostor of ['a pipe', 'a symbolic link']) {
+      rmSync(join(root, name, 'fingerprint.json'))
+      IMPOSTORS[impostor]!(join(root, name, 'fingerprint.json'), join(root, name, 'lock-holder.txt'))
+      expect((await listSlotDirectories(root, options))[0]!.fingerprint).toBe('')
+    }
   })
 
   test('the list tells names, sizes and fingerprints, the longest unused first, and passes over what is not ours', async () => {

@@ -5,11 +5,11 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
-  symlinkSync,
   truncateSync,
   writeFileSync,
   writeSync,
 } from 'node:fs'
+import { join } from 'node:path'
 import { KvbmError, type KvbmErrorCode } from '@kvbm/core'
 import type { Binding } from '@kvbm/native'
 import { describe, expect, test } from 'vitest'
@@ -17,8 +17,11 @@ import { DiskAllocator, type OpenSlotsOptions, type SlotFile } from '../src/inde
 import { COPY_BYTES, COUNTERS_OFFSET, directoryNameOf, encodeSuperblock, TABLE_OFFSET } from '../src/superblock.js'
 import { onEachBinding, useRuntime } from './support/bindings.js'
 import { blockOf, FINGERPRINT, readSlot, recoveredNames, rowsOf, storeBlocks, writeBlocks } from './support/blocks.js'
-import { posixTest } from './support/posix.js'
+import { IMPOSTORS, impostorsFor } from './support/impostors.js'
+import { isPosix, posixTest } from './support/posix.js'
 import { TemporaryDirectory } from './support/temporary-directory.js'
+
+const FILES = ['slots.kvbm', 'slots.kvbm.new', 'blocks.kvbm', 'fingerprint.json', 'lock', 'lock-holder.txt']
 
 const hasCode = (code: KvbmErrorCode) => (error: unknown) => KvbmError.is(error, code)
 
@@ -54,11 +57,16 @@ onEachBinding((makeBinding) => {
       await refusesUnchanged(world, /both copies are damaged/)
     })
 
-    posixTest('a data file that is a symbolic link', async () => {
-      await using world = await withBlocks(makeBinding)
-      rmSync(world.data)
-      symlinkSync(world.table, world.data)
-      await expect(world.open()).rejects.toSatisfy(hasCode('KVBM_DIRECTORY_FOREIGN'))
+    describe.skipIf(!isPosix)('in the place of one of its files', () => {
+      test.each(impostorsFor(FILES))('$impostor: $name', async ({ name, impostor }) => {
+        await using world = await withBlocks(makeBinding)
+        const target = join(world.root, 'elsewhere')
+        writeFileSync(target, 'precious', { mode: 0o600 })
+        rmSync(world.at(name), { force: true })
+        IMPOSTORS[impostor]!(world.at(name), target)
+        await expect(world.open()).rejects.toSatisfy(hasCode('KVBM_DIRECTORY_FOREIGN'))
+        expect(readFileSync(target, 'utf8')).toBe('precious')
+      })
     })
 
     test('a directory that is in use, also by this process', async () => {

@@ -134,7 +134,7 @@ function patch(path: string, change: (data: Uint8Array) => Uint8Array): void {
 }
 
 function holds(folder: string, name: number): boolean {
-  return readFileSync(join(folder, 'blocks.kvbm')).includes(blockOf(name, SLOT_BYTES))
+  return readFileSync(join(folder, 'blocks.kvbm')).includes(Buffer.from(blockOf(name, SLOT_BYTES)))
 }
 
 async function openWorld(makeBinding: Parameters<Parameters<typeof onEachBinding>[0]>[0]) {
