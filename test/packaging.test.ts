@@ -41,7 +41,7 @@ describe('a package from its tarball, alone in an empty folder,', () => {
     if (obstacle !== undefined) console.warn(`Packages are not tried from their tarballs: ${obstacle}.`)
   }, 180_000)
 
-  afterAll(() => packed?.[Symbol.dispose]())
+  afterAll(() => packed?.[Symbol.dispose](), 60_000)
 
   test.for(libraries)('$name brings along what it names, and runs the example of its README', async (own, { skip }) => {
     skip(obstacle !== undefined, obstacle)

@@ -75,7 +75,7 @@ export async function disk(): Promise<Subject> {
     unit: 'bytes/s',
     contenders: [
       {
-        name: `disk tier (${slots.describe().facts['directIo'] === true ? 'direct I/O' : 'buffered'})`,
+        name: `disk tier (${slots.describe().facts.directIo === true ? 'direct I/O' : 'buffered'})`,
         run: async () => {
           await write()
           await read()

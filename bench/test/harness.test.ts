@@ -10,7 +10,10 @@ test('contenders take turns, begin in turn, and the first round does not count',
   const order: string[] = []
   const contender = (name: string, amount: number): Contender => ({
     name,
-    run: () => (order.push(name), amount),
+    run: () => {
+      order.push(name)
+      return amount
+    },
     close: () => void order.push(`${name} closed`),
   })
   const result = await measure(
