@@ -5,99 +5,85 @@ import type { ContextCache } from './context-cache.js'
 import { type ControlledOptions, countToFirstOutput, shiftOptions, shiftOutputs, tokensOf } from './controlled-input.js'
 import { type EngineMethods, methodsOf } from './engine-methods.js'
 import type { RequestSettings } from './request-settings.js'
-import { SequenceRequest } from './sequence-request.js'
+import type { SequenceRequest } from './sequence-request.js'
+import { type Asked, type Begun, SequenceRequests } from './sequence-requests.js'
 import { SoundPrefix } from './sound-prefix.js'
-
-/** After a call that may be one of many (a loop of single tokens) a request ends when so long nothing follows. */
-const QUIET_MS = 50
-/** How long a sequence that is disposed of waits for its last capture. */
-const DISPOSE_WAIT_MS = 1000
-/** A call with fewer blocks of tokens than this goes on with the request before it; the cache would not load less anyway. */
-const BLOCKS_MIN = 2
 
 type Generation = ReturnType<EngineMethods['evaluateWithMetadata']>
 type GenerateParameters = Parameters<EngineMethods['evaluateWithMetadata']>
 type FeedOptions = Parameters<EngineMethods['evaluateWithoutGeneratingNewTokens']>[1]
 
-/** A request, and what is left to evaluate of the tokens that it came with: one batch after the other, the last one never empty. */
-interface Begun {
-  readonly request: SequenceRequest
-  readonly batches: readonly Token[][]
-}
-
-/** What a call asks for. */
-interface Asked {
-  readonly tokens: Token[]
-  /** How many of them, from the first on, are prompt. */
-  readonly promptTokens: number
-  /** False: all of them must be evaluated. */
-  readonly skippable: boolean
-}
-
 /** One sequence and its cache: stands before the sequence's own methods. */
 export class SequenceCache {
-  /** Of the requests that begin from now on. */
-  settings: RequestSettings
   readonly #sequence: LlamaContextSequence
   readonly #context: ContextCache
   readonly #engine: EngineMethods
   readonly #sound: SoundPrefix
+  readonly #requests: SequenceRequests
   #calls = 0
-  #request: SequenceRequest | undefined
-  #last: SequenceRequest | undefined
-  #lastReport: SessionReport | undefined
-  #cancelQuiet: (() => void) | undefined
 
+  /** Made by `withKvCache`. */
   constructor(sequence: LlamaContextSequence, context: ContextCache, settings: RequestSettings) {
-    this.settings = settings
     this.#sequence = sequence
     this.#context = context
     this.#engine = methodsOf(sequence)
     this.#sound = new SoundPrefix(sequence)
+    this.#requests = new SequenceRequests({ sequence, context, sound: this.#sound, settings })
     context.watch(sequence, this.#sound)
     override(sequence, this.#methods())
   }
 
-  /** For `explain`, `warm`, `status` and `settled`. */
+  /** For `explain`, `warm` and `status`. */
   get connector(): KvConnector<LlamaContextSequence> {
     return this.#context.connector
   }
 
   /** What the cache did for the last request that ended. */
   get lastReport(): SessionReport | undefined {
-    return this.#lastReport
+    return this.#requests.lastReport
+  }
+
+  /** Whose requests those are that begin from now on. */
+  get settings(): RequestSettings {
+    return this.#requests.settings
+  }
+
+  set settings(settings: RequestSettings) {
+    this.#requests.settings = settings
   }
 
   /** Ends the request that waits for more calls, and runs the captures that wait. Resolves when none is left. */
   async settled(): Promise<void> {
-    if (this.#cancelQuiet !== undefined) await this.#endRequest()
+    await this.#requests.endResting()
     await this.connector.settled()
   }
 
-  #methods(): Partial<LlamaContextSequence> {
-    const methods: EngineMethods = {
+  #methods(): EngineMethods {
+    const [engine, sound] = [this.#engine, this.#sound]
+    const changing = <T>(cut: () => void, change: () => Promise<T>): Promise<T> => this.#changing(cut, change)
+    return {
+      // Its result depends on which metadata is asked for; ours is whatever the engine's is.
       evaluateWithMetadata: ((...call: GenerateParameters) => this.#generate(call)) as never,
       evaluateWithoutGeneratingNewTokens: (tokens, options) => this.#feed(tokens, options),
       controlledEvaluate: (input, options) => this.#controlled(input, options),
       adaptStateToTokens: (tokens, allowShift) => this.#adapt(tokens, allowShift),
       eraseContextTokenRanges: (ranges) =>
-        this.#changing(
-          () => this.#sound.cutBefore(ranges),
-          () => this.#engine.eraseContextTokenRanges(ranges),
+        changing(
+          () => sound.cutBefore(ranges),
+          () => engine.eraseContextTokenRanges(ranges),
         ),
       clearHistory: () =>
-        this.#changing(
-          () => this.#sound.cut(0),
-          () => this.#engine.clearHistory(),
+        changing(
+          () => sound.cut(0),
+          () => engine.clearHistory(),
         ),
       loadStateFromFile: (path, risk) =>
-        this.#changing(
-          () => this.#sound.cut(0),
-          () => this.#engine.loadStateFromFile(path, risk),
+        changing(
+          () => sound.cut(0),
+          () => engine.loadStateFromFile(path, risk),
         ),
       dispose: () => this.#dispose(),
     }
-    return methods
   }
 
   // ── Evaluating ──────────────────────────────────────────────────────────
@@ -105,12 +91,12 @@ export class SequenceCache {
   async *#generate([tokens, metadata, options]: GenerateParameters): Generation {
     if (this.#calls > 0 || tokens.length === 0)
       return yield* this.#engine.evaluateWithMetadata(tokens, metadata, options)
-    const { request, batches } = await this.#during(() => this.#begin(wholly(tokens)))
+    const { request, batches } = await this.#during(() => this.#requests.begin(wholly(tokens)))
     try {
       await this.#during(() => this.#feedAll(request, batches.slice(0, -1), options))
       yield* this.#steps(request, [batches.at(-1)!, metadata, options])
     } finally {
-      await this.#finish(request)
+      await this.#requests.finish(request)
     }
   }
 
@@ -164,28 +150,30 @@ export class SequenceCache {
   /** Calls that return at once when the engine has the tokens: more may follow. */
   async #inRequest<T>(asked: Asked, work: (begun: Begun) => Promise<T>): Promise<T> {
     return this.#during(async () => {
-      const begun = await this.#begin(asked)
+      const begun = await this.#requests.begin(asked)
       try {
         const result = await work(begun)
         begun.request.prefilled()
-        this.#cancelQuiet = this.#context.clock.after(QUIET_MS, () => void this.#finish(begun.request))
+        this.#requests.rest(begun.request)
         return result
       } catch (error) {
-        await this.#finish(begun.request)
+        await this.#requests.finish(begun.request)
         throw error
       }
     })
   }
 
   async #feedAll(request: SequenceRequest, batches: readonly Token[][], options: FeedOptions): Promise<void> {
-    for (const batch of batches)
-      await this.#timed(request, batch.length, () => this.#engine.evaluateWithoutGeneratingNewTokens(batch, options))
+    const feed = (batch: Token[]) => this.#engine.evaluateWithoutGeneratingNewTokens(batch, options)
+    for (const batch of batches) await this.#timed(request, batch.length, () => feed(batch))
   }
 
   async #timed<T>(request: SequenceRequest, tokens: number, work: () => Promise<T>): Promise<T> {
-    const started = this.#context.clock.now()
+    const { clock } = this.#context
+    const from = this.#sequence.nextTokenIndex
+    const started = clock.now()
     const result = await this.#during(work)
-    request.evaluated(tokens, this.#context.clock.now() - started)
+    request.evaluated({ from, tokens, ms: clock.now() - started })
     return result
   }
 
@@ -199,82 +187,11 @@ export class SequenceCache {
     }
   }
 
-  // ── Requests ────────────────────────────────────────────────────────────
-
-  async #begin(asked: Asked): Promise<Begun> {
-    const open = this.#resting(asked.tokens.length)
-    if (open !== undefined) return { request: open, batches: [asked.tokens] }
-    await this.#endRequest()
-    await this.#context.ready()
-    const resident = this.#sequence.contextTokens
-    const prompt = Uint32Array.from([...resident, ...asked.tokens.slice(0, asked.promptTokens)])
-    const request = this.#open(prompt)
-    try {
-      return { request, batches: await this.#load(request, resident, asked) }
-    } catch (error) {
-      await this.#finish(request)
-      throw error
-    }
-  }
-
-  /** The request before, if it rests and these tokens go on with it. */
-  #resting(tokens: number): SequenceRequest | undefined {
-    if (this.#cancelQuiet === undefined || tokens >= BLOCKS_MIN * this.#context.kv.pageSize) return undefined
-    this.#stopQuiet()
-    return this.#request
-  }
-
-  #open(prompt: Uint32Array): SequenceRequest {
-    const { exact = false } = this.settings
-    const presence = this.#context.enter(() => this.#endRequest())
-    const request = new SequenceRequest({
-      sequence: this.#sequence,
-      session: this.connector.open(prompt, this.settings),
-      sound: this.#sound,
-      presence,
-      promptTokens: prompt.length,
-      exact,
-    })
-    this.#request = request
-    this.#last = request
-    return request
-  }
-
-  /** What is left to evaluate when the cache has put into the sequence what it has. */
-  async #load(request: SequenceRequest, resident: Token[], { tokens, skippable }: Asked): Promise<Token[][]> {
-    const { session } = request
-    const isAsked = skippable && request.isLoadable
-    if (!isAsked || session.lookup({ residentTokens: resident.length }).decision === 'recompute') return [tokens]
-    const loaded = await session.load(this.#sequence)
-    request.loaded(loaded)
-    const from = this.#sequence.nextTokenIndex
-    const rest = tokens.slice(Math.max(0, from - resident.length))
-    // The last cut is the prompt's end, where the call itself ends or asks for output. A restore that failed may have emptied the sequence.
-    const lost = resident.slice(from)
-    return lost.length > 0 ? [lost, rest] : splitAt(rest, from, loaded.cuts.slice(0, -1))
-  }
-
-  async #finish(request: SequenceRequest): Promise<void> {
-    if (this.#request === request) {
-      this.#request = undefined
-      this.#stopQuiet()
-    }
-    this.#lastReport = await request.end()
-  }
-
-  async #endRequest(): Promise<void> {
-    if (this.#request !== undefined) await this.#finish(this.#request)
-  }
-
-  #stopQuiet(): void {
-    this.#cancelQuiet?.()
-    this.#cancelQuiet = undefined
-  }
-
   // ── Changing what the sequence holds ────────────────────────────────────
 
+  /** Cut first: a capture that runs meanwhile sees it. */
   async #changing<T>(cut: () => void, change: () => Promise<T>): Promise<T> {
-    if (this.#calls === 0) await this.#endRequest()
+    if (this.#calls === 0) await this.#requests.endOpen()
     cut()
     return change()
   }
@@ -284,34 +201,19 @@ export class SequenceCache {
     const { firstDifferentIndex: kept } = this.#sequence.compareContextTokens(tokens)
     const adapt = () => this.#engine.adaptStateToTokens(tokens, allowShift)
     if (kept === before) return adapt()
+    // Allowed to shift, the engine keeps what stands behind the last of these tokens.
     const mayKeepMore = allowShift && kept === tokens.length
     await this.#changing(() => void (mayKeepMore || this.#sound.cut(kept)), adapt)
     if (this.#sequence.nextTokenIndex < before) this.#sound.cut(kept)
   }
 
   async #dispose(): Promise<void> {
-    await this.#endRequest()
-    if (this.#last !== undefined && this.#context.isIdle) await this.#captured(this.#last)
+    await this.#requests.endOpen()
+    if (this.#context.isIdle) await this.#requests.captured()
     await this.#engine.dispose()
-  }
-
-  async #captured({ session }: SequenceRequest): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const cancel = this.#context.clock.after(DISPOSE_WAIT_MS, resolve)
-      void session.captured().then(() => {
-        cancel()
-        resolve()
-      })
-    })
   }
 }
 
 function wholly(tokens: Token[]): Asked {
   return { tokens, promptTokens: tokens.length, skippable: true }
-}
-
-/** Tokens that go to place `from` and on, cut where batches must end. */
-function splitAt(tokens: Token[], from: number, cuts: readonly number[]): Token[][] {
-  const begins = [from, ...cuts.filter((cut) => cut > from && cut < from + tokens.length)]
-  return begins.map((begin, index) => tokens.slice(begin - from, (begins[index + 1] ?? from + tokens.length) - from))
 }

@@ -12,12 +12,19 @@ export interface SequenceRequestParts {
   readonly exact: boolean
 }
 
+/** What one call of the engine did. */
+export interface Evaluated {
+  /** Tokens that the sequence held before. */
+  readonly from: number
+  readonly tokens: number
+  readonly ms: number
+}
+
 /** One prompt and its answer in a sequence: tells its session what the engine did. */
 export class SequenceRequest {
   readonly session: KvSession<LlamaContextSequence>
   readonly #parts: SequenceRequestParts
   readonly #startedEmpty: boolean
-  #expected: number
   #prefilled = false
   #capturable = true
   #ended: Promise<SessionReport> | undefined
@@ -25,8 +32,7 @@ export class SequenceRequest {
   constructor(parts: SequenceRequestParts) {
     this.session = parts.session
     this.#parts = parts
-    this.#expected = parts.sequence.nextTokenIndex
-    this.#startedEmpty = this.#expected === 0
+    this.#startedEmpty = parts.sequence.nextTokenIndex === 0
     if (!parts.sound.isWhole) parts.session.contextShifted()
   }
 
@@ -42,16 +48,16 @@ export class SequenceRequest {
   /** The cache put something, or nothing, into the sequence. */
   loaded({ tokens }: Loaded): void {
     if (tokens > 0) this.#parts.sound.restored()
-    this.#expected = this.#parts.sequence.nextTokenIndex
   }
 
-  /** The engine evaluated `tokens` more, in `ms`. */
-  evaluated(tokens: number, ms: number): void {
+  /** The engine evaluated tokens after those that the sequence held. */
+  evaluated({ from, tokens, ms }: Evaluated): void {
     const { sequence, sound, session } = this.#parts
-    const from = this.#expected
-    this.#expected += tokens
-    if (sequence.nextTokenIndex === this.#expected) sound.evaluated({ from, to: this.#expected })
-    else this.#shifted()
+    if (sequence.nextTokenIndex === from + tokens) sound.evaluated({ from, to: from + tokens })
+    else {
+      sound.cut(0)
+      session.contextShifted()
+    }
     if (!this.#prefilled) session.prefilled({ tokens, ms })
   }
 
@@ -77,12 +83,5 @@ export class SequenceRequest {
       session.capture({ tokens: Uint32Array.from(sequence.contextTokens) }, sequence)
     presence.leave()
     return session.finish()
-  }
-
-  #shifted(): void {
-    const { sequence, sound, session } = this.#parts
-    sound.cut(0)
-    session.contextShifted()
-    this.#expected = sequence.nextTokenIndex
   }
 }
