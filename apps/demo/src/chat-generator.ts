@@ -11,6 +11,7 @@ const STATISTICS = {
   tokensPerBlock: 512,
   requestsPerSecond: 3.4,
   continued: 0.44,
+  // Longer than the published median, since long pauses end after the trace does and are never seen.
   pauseMedianMs: 155_000,
   pauseSigma: 1.1,
   ownBlocksMedian: 9.5,

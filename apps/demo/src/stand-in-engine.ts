@@ -89,7 +89,9 @@ export class StandInEngine {
       kept.push(await this.#manager.register(fresh, names))
       count += names.count
     }
-    const releaseTailFirst = () => kept.reverse().forEach((blocks) => void blocks[Symbol.dispose]())
+    const releaseTailFirst = (): void => {
+      for (const blocks of kept.toReversed()) blocks[Symbol.dispose]()
+    }
     return { count, [Symbol.dispose]: releaseTailFirst }
   }
 
