@@ -97,6 +97,12 @@ describe('seats', () => {
     expect(await seats.take(request([7]))).toBe(second)
   })
 
+  test('who has no use for what sequences hold leaves it alone', async () => {
+    const seats = seatsOf([9], [1, 2, 3])
+    const stranger = { tokens: Uint32Array.from([1, 2, 3, 4]), owner: undefined }
+    expect((await seats.take(stranger)).sequence.contextTokens).toEqual([9])
+  })
+
   test('who waits is served in order; who gives up is forgotten, with its reason', async () => {
     const seats = seatsOf([])
     const seat = await seats.take(request([1]))

@@ -54,15 +54,18 @@ export class CachedPrompt {
   }
 
   /** Whose tokens the sequence holds from now on. */
-  get owner(): string | undefined {
-    return this.#session === undefined ? undefined : ownerOf(this.#prompt)
+  get leavesTo(): string | undefined {
+    return this.#prompt.cache === false ? undefined : ownerOf(this.#prompt)
+  }
+
+  /** Whose tokens it may go on from; nobody's where it wants all computed, or computed as without a cache. */
+  get takesFrom(): string | undefined {
+    return this.#prompt.exact === true ? undefined : this.leavesTo
   }
 
   /** Makes the sequence hold the longest beginning of the prompt that can be had: what it has already, or what is cached. */
   async restore(seat: Seat): Promise<Restored> {
-    const { tokens, exact } = this.#prompt
-    const usable = this.#session !== undefined && exact !== true
-    const resident = usable ? residentTokens(seat, { tokens, owner: ownerOf(this.#prompt) }) : 0
+    const resident = residentTokens(seat, { tokens: this.#prompt.tokens, owner: this.takesFrom })
     const started = performance.now()
     const lookup = this.#session?.lookup({ residentTokens: resident })
     const lookupMs = this.#lookupMs + performance.now() - started
@@ -132,6 +135,6 @@ export class CachedPrompt {
 }
 
 /** Requests of one owner may find each other's tokens in a sequence. */
-export function ownerOf({ tenant }: Pick<PromptOf, 'tenant'>): string {
+function ownerOf({ tenant }: Pick<PromptOf, 'tenant'>): string {
   return tenant ?? ''
 }

@@ -4,8 +4,8 @@ import type { LlamaContextSequence } from 'node-llama-cpp'
 /** Whose prompt looks for a sequence. */
 export interface SeatRequest {
   readonly tokens: Uint32Array
-  /** What a sequence holds is only seen by whom it belongs to. */
-  readonly owner: string
+  /** What a sequence holds is only seen by whom it belongs to. Undefined: what sequences hold is of no use. */
+  readonly owner: string | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -90,7 +90,7 @@ export class SequenceSeats {
 
 /** How many tokens of a prompt its sequence holds already. The last one must be evaluated anew, for what follows it. */
 export function residentTokens({ sequence, owner: holder }: Seat, { tokens, owner }: SeatRequest): number {
-  if (holder !== owner) return 0
+  if (owner === undefined || holder !== owner) return 0
   const held = sequence.contextTokens
   const most = Math.min(held.length, tokens.length - 1)
   let shared = 0

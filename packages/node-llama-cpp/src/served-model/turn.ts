@@ -1,6 +1,6 @@
 import type { KvConnector } from '@kvbm/connector'
 import type { LlamaContextSequence } from 'node-llama-cpp'
-import { CachedPrompt, ownerOf, type PromptOf } from './cached-prompt.js'
+import { CachedPrompt, type PromptOf } from './cached-prompt.js'
 import type { Seat, SequenceSeats } from './sequence-seats.js'
 
 /** A request that has a sequence. */
@@ -28,7 +28,7 @@ export class Turn {
     const prompt = await CachedPrompt.open(connector, request)
     try {
       const { tokens, signal } = request
-      const seat = await seats.take({ tokens, owner: ownerOf(request), signal })
+      const seat = await seats.take({ tokens, owner: prompt.takesFrom, signal })
       return new Turn(prompt, seat, seats, performance.now() - started)
     } catch (error) {
       await prompt.finish()
@@ -45,7 +45,7 @@ export class Turn {
   async end(): Promise<void> {
     const { prompt, seat } = this
     if (!seat.sequence.disposed) prompt.capture(seat)
-    seat.owner = prompt.owner
+    seat.owner = prompt.leavesTo
     await prompt.finish()
     this.#seats.release(seat)
   }
