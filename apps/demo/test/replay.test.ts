@@ -178,7 +178,7 @@ describe('what cannot be used ends with 2 and one line', () => {
     child.kill('SIGINT')
     await ended
     expect(second).toMatchObject({ code: 2, stdout: '' })
-    expect(second.stderr).toMatch(/^Another process uses the cache directory .*busy.*\n$/)
+    expect(second.stderr).toMatch(/^The cache directory .*busy.* is in use.*\n$/)
   })
 })
 

@@ -29,7 +29,7 @@ export async function withDirectoryLock<T>(
   for (let retryMs = LOCK_RETRY_MS; ; retryMs *= 2) {
     const lock = await runtime.binding.lockFile(join(path, 'directory.lock'))
     if (lock !== undefined) return act().finally(() => lock.release())
-    if (clock.now() >= deadline) throw new DirectoryLockedError(path, `for ${LOCK_WAIT_MS} ms`)
+    if (clock.now() >= deadline) throw new DirectoryLockedError(path, `its lock was held for ${LOCK_WAIT_MS} ms`)
     await pause(clock, retryMs * (0.5 + Math.random()))
   }
 }

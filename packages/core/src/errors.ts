@@ -153,7 +153,7 @@ export class DirectoryLockedError extends KvbmError {
   constructor(directory: string, detail: string) {
     super(
       'KVBM_DIRECTORY_LOCKED',
-      `Another process uses the cache directory ${directory} (${detail}). Close it or choose another path.`,
+      `The cache directory ${directory} is in use: ${detail}. Close it there, or choose another path.`,
     )
   }
 }

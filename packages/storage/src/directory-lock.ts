@@ -1,18 +1,21 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { DirectoryLockedError, StorageIoError } from '@kvbm/core'
 import type { Binding, LockHandle } from '@kvbm/native'
+import { checkOwnFile, readOwnText } from './private-directory.js'
 
 /** There is no way to lock a file here: neither this process nor another could know that it is alone. Code `KVBM_STORAGE_IO`. */
 export class LockUnavailableError extends StorageIoError {}
 
 /**
  * Takes the lock at `path`. Beside it a note says which process wrote last: the lock file itself cannot be read on every
- * system while it is held. The note is only for the error message; the kernel's lock decides.
+ * system while it is held. The note is only for the error message; the kernel's lock decides. Throws `DirectoryForeignError`
+ * where one of the two is not a file of ours, before anything is written.
  */
 export async function lockOrThrow(binding: Binding, directory: string, path: string): Promise<LockHandle> {
-  const lock = await tryLock(binding, path)
   const note = `${path}-holder.txt`
-  if (lock === undefined) throw new DirectoryLockedError(directory, await readNote(note))
+  for (const file of [path, note]) await checkOwnFile(directory, file)
+  const lock = await tryLock(binding, path)
+  if (lock === undefined) throw new DirectoryLockedError(directory, await readNote(directory, note))
   await writeFile(note, `process ${process.pid}\n`, { mode: 0o600 }).catch(() => undefined)
   return lock
 }
@@ -26,9 +29,8 @@ async function tryLock(binding: Binding, path: string): Promise<LockHandle | und
   }
 }
 
-async function readNote(path: string): Promise<string> {
-  const text = await readFile(path, 'utf8').catch(() => '')
-  const holder = text.trim().slice(0, 80)
+async function readNote(directory: string, path: string): Promise<string> {
+  const holder = (await readOwnText(directory, path)).slice(0, 80)
   if (holder === `process ${process.pid}`) return 'this process holds its lock'
   return holder === '' ? 'its lock is held' : `${holder} holds its lock`
 }

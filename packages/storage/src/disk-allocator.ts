@@ -27,8 +27,8 @@ export interface DiskAllocatorOptions extends RuntimeOption {
 const LABEL = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/
 
 /**
- * Files in one directory: created with mode 0700 and 0600, refused when it is a symbolic link, another user's, or
- * writable by others (`DirectoryForeignError`), or in use by another process (`DirectoryLockedError`).
+ * Files in one directory: created with mode 0700 and 0600, refused when it or a file in it is a link, another user's, or
+ * writable by others (`DirectoryForeignError`), or in use already (`DirectoryLockedError`).
  */
 export class DiskAllocator implements StorageAllocator {
   readonly kind = 'disk'
@@ -71,7 +71,6 @@ export class DiskAllocator implements StorageAllocator {
     const binding = bindingOf(this.#options)
     const directory = await claimDirectory(this.path)
     const path = join(directory, `${label}.bin`)
-    await checkOwnFile(directory, join(directory, `${label}.lock`))
     const existed = await checkOwnFile(directory, path)
     const lock = await lockOrThrow(binding, directory, join(directory, `${label}.lock`))
     owned.defer(() => lock.release())

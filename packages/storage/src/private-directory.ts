@@ -1,5 +1,5 @@
 import type { Stats } from 'node:fs'
-import { lstat, mkdir } from 'node:fs/promises'
+import { lstat, mkdir, readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { DirectoryForeignError, StorageFullError, StorageIoError } from '@kvbm/core'
 
@@ -27,6 +27,15 @@ export async function checkOwnFile(directory: string, path: string): Promise<boo
   return true
 }
 
+/** The text of a small file for people; empty where it cannot be read or is not an ordinary file of ours. */
+export async function readOwnText(directory: string, path: string): Promise<string> {
+  try {
+    return (await checkOwnFile(directory, path)) ? (await readFile(path, 'utf8')).trim() : ''
+  } catch {
+    return ''
+  }
+}
+
 function refuseForeign(directory: string, path: string, stats: Stats, expected: 'directory' | 'file'): void {
   const reason = foreignReason(stats, expected)
   if (reason !== undefined) throw new DirectoryForeignError(directory, `${path === directory ? 'it' : path} ${reason}`)
@@ -35,6 +44,8 @@ function refuseForeign(directory: string, path: string, stats: Stats, expected: 
 function foreignReason(stats: Stats, expected: 'directory' | 'file'): string | undefined {
   if (stats.isSymbolicLink()) return 'is a symbolic link'
   if (expected === 'directory' ? !stats.isDirectory() : !stats.isFile()) return `is not a ${expected}`
+  // What is written to it would appear under the other name, too.
+  if (expected === 'file' && stats.nlink > 1) return `has ${stats.nlink} names (hard links)`
   const user = process.getuid?.()
   // Windows has neither owners nor modes in this form; its access lists are the user's business.
   if (user === undefined) return undefined

@@ -1,8 +1,8 @@
 import type { Dirent, Stats } from 'node:fs'
-import { readdir, readFile, rm, stat, truncate } from 'node:fs/promises'
+import { readdir, rm, stat, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Binding } from '@kvbm/native'
-import { explained } from './private-directory.js'
+import { checkOwnFile, explained, readOwnText } from './private-directory.js'
 import { bindingOf, type RuntimeOption } from './runtime-option.js'
 import { slotGeometry } from './slot-geometry.js'
 import { directoryNameOf, RECORD_BYTES, TABLE_OFFSET } from './superblock.js'
@@ -76,7 +76,7 @@ export async function removeSlotDirectory(root: string, name: string, options: R
 
 /**
  * Cuts the data of a sub-directory to its first `numSlots` slots, under its own lock; opening it drops the records beyond. False, and
- * nothing changed, while somebody has it open.
+ * nothing changed, while somebody has it open. Throws `DirectoryForeignError` where its data is not a file of ours.
  */
 export async function shrinkSlotDirectory(
   root: string,
@@ -88,17 +88,21 @@ export async function shrinkSlotDirectory(
   if (lock === undefined) return false
   try {
     const { numSlots } = size
-    await cut(root, join(root, name, 'blocks.kvbm'), numSlots * slotGeometry(size).slotStride)
-    await cut(root, join(root, name, 'slots.kvbm'), TABLE_OFFSET + numSlots * RECORD_BYTES)
+    const directory = join(root, name)
+    await cut(directory, 'blocks.kvbm', numSlots * slotGeometry(size).slotStride)
+    await cut(directory, 'slots.kvbm', TABLE_OFFSET + numSlots * RECORD_BYTES)
     return true
   } finally {
     lock.release()
   }
 }
 
-async function cut(root: string, path: string, bytes: number): Promise<void> {
-  const stats = await statIfThere(path)
-  if (stats !== undefined && stats.size > bytes) await explained(root, () => truncate(path, bytes))
+async function cut(directory: string, name: string, bytes: number): Promise<void> {
+  const path = join(directory, name)
+  if (!(await checkOwnFile(directory, path))) return
+  await explained(directory, async () => {
+    if ((await stat(path)).size > bytes) await truncate(path, bytes)
+  })
 }
 
 function lockPath(root: string, name: string): string {
@@ -109,7 +113,7 @@ async function examine(binding: Binding, root: string, name: string): Promise<Sl
   const directory = join(root, name)
   const files = await Promise.all((await entriesOf(directory)).map((entry) => statIfThere(join(directory, entry.name))))
   const stats = files.filter((file): file is Stats => file !== undefined)
-  const fingerprint = (await readFile(join(directory, 'fingerprint.json'), 'utf8').catch(() => '')).trim()
+  const fingerprint = await readOwnText(directory, join(directory, 'fingerprint.json'))
   return {
     name,
     fingerprint,

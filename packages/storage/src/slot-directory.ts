@@ -18,7 +18,7 @@ export interface SlotPaths {
   readonly fingerprint: string
 }
 
-/** Makes or checks both directories and looks at what lies in them. Throws `DirectoryForeignError`. */
+/** Makes or checks both directories and looks at what lies in them, but for the lock. Throws `DirectoryForeignError`. */
 export async function claimSlotDirectory(root: string, fingerprint: string): Promise<SlotPaths> {
   const directory = await claimDirectory(join(await claimDirectory(root), directoryNameOf(fingerprint)))
   const at = (name: string): string => join(directory, name)
@@ -28,7 +28,8 @@ export async function claimSlotDirectory(root: string, fingerprint: string): Pro
     lock: at('lock'),
     fingerprint: at('fingerprint.json'),
   }
-  for (const path of [...Object.values(paths), newTablePath(paths.table)]) await checkOwnFile(directory, path)
+  const { table, data, fingerprint: text } = paths
+  for (const path of [table, newTablePath(table), data, text]) await checkOwnFile(directory, path)
   return { directory, ...paths }
 }
 

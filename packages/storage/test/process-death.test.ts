@@ -39,7 +39,7 @@ onEachBinding((makeBinding, bindingName) => {
         numSlots: NUM_SLOTS,
         slotBytes: SLOT_BYTES,
       })
-    await expect(open()).rejects.toThrow(new RegExp(`Another process uses .*process ${holder.pid} holds its lock`))
+    await expect(open()).rejects.toThrow(new RegExp(`is in use: process ${holder.pid} holds its lock`))
     await holder.kill()
     await (await open()).close()
   })

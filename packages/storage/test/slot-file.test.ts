@@ -72,7 +72,9 @@ onEachBinding((makeBinding) => {
     test('a directory that is in use, also by this process', async () => {
       await using world = await withBlocks(makeBinding)
       const first = await world.open()
-      await expect(world.open()).rejects.toSatisfy(hasCode('KVBM_DIRECTORY_LOCKED'))
+      const refusal = await world.open().catch((error: unknown) => error)
+      expect(refusal).toSatisfy(hasCode('KVBM_DIRECTORY_LOCKED'))
+      expect(String(refusal)).toMatch(/is in use: this process holds its lock/)
       await first.close()
       await (await world.open()).close()
     })
