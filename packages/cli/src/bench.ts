@@ -1,3 +1,4 @@
+import { availableParallelism, loadavg } from 'node:os'
 import { defineCommand, type UsageErrorOf } from './command.js'
 import { findModel } from './find-model.js'
 import { formatBytes, formatTable, printJson } from './format.js'
@@ -45,6 +46,8 @@ export const bench = defineCommand({
     const [rounds, threads, batchTokens] = [number('rounds')!, number('threads'), number('batch')!]
     const engine = await loadEngine('bench')
     const { path, label } = await findModel(engine, flags.model)
+    const busy = busyNote(loadavg()[0]!, availableParallelism())
+    if (busy !== '') console.error(busy)
     const results = await measureModel(engine, {
       modelPath: path,
       prefixes,
@@ -71,6 +74,12 @@ function prefixesOf(text: string, usageError: UsageErrorOf): number[] {
   const odd = prefixes.find((prefix) => prefix % PAGE !== 0)
   if (odd !== undefined) throw usageError(`--prefix: expected multiples of ${PAGE}, the tokens of a block, got ${odd}.`)
   return prefixes
+}
+
+/** Times of a machine that does something else say little; empty for one that is idle. */
+export function busyNote(load: number, cores: number): string {
+  if (load <= cores / 2) return ''
+  return `This machine is busy (load ${load.toFixed(1)} on ${cores} cores): times will be off. Try again when it is idle.`
 }
 
 function shown(rows: readonly PrefixResult[]): string {

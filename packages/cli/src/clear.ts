@@ -54,12 +54,9 @@ interface ClearOptions {
 }
 
 async function clearModels({ model, ...options }: ClearOptions): Promise<void> {
-  // Asked of all, so that a model that is in use is not called unknown.
-  modelsNamed(await cachedModels(options.dir), model)
-  const meant = ({ name }: { name: string }, all: readonly CachedModel[]): boolean =>
-    modelsNamed(all, model).some((other) => other.name === name)
-  const removals = await removeModels({ ...options, choose: (all) => all.filter((one) => meant(one, all)) })
-  if (removals.some(({ outcome }) => outcome === 'in use')) process.exitCode = 1
+  const meant = new Set(modelsNamed(await cachedModels(options.dir), model).map(({ name }) => name))
+  const removals = await removeModels({ ...options, choose: (free) => free.filter(({ name }) => meant.has(name)) })
+  if (removals.some(({ outcome, directory }) => outcome === 'in use' && meant.has(directory))) process.exitCode = 1
 }
 
 /** Plain JSON: what became of a tenant's blocks of one model. */

@@ -45,4 +45,4 @@ export const HELP = `Usage: kvbm COMMAND [flags]
 
 ${[...COMMANDS].map(([name, { summary }]) => `  ${name.padEnd(9)} ${summary}`).join('\n')}
 
-kvbm COMMAND --help says more. Exit codes: 0 done, 1 failed, 2 wrong usage.`
+kvbm COMMAND --help says more, kvbm --version which this is. Exit codes: 0 done, 1 failed, 2 wrong usage.`

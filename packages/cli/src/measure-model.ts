@@ -1,5 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { LlamaModel } from 'node-llama-cpp'
 import type { Engine } from './load-engine.js'
@@ -31,7 +31,7 @@ export async function measureModel(engine: Engine, options: MeasureOptions): Pro
   const llama = await getLlama({ gpu, build: 'never', progressLogs: false, logLevel: LlamaLogLevel.error })
   const directory = await mkdtemp(join(tmpdir(), 'kvbm-bench-'))
   try {
-    const threads = options.threads ?? llama.cpuMathCores
+    const threads = options.threads ?? Math.min(llama.cpuMathCores, availableParallelism())
     llama.maxThreads = threads
     const model = await llama.loadModel({ modelPath })
     const prefixes = await measureEach(engine, model, { ...options, threads, directory })

@@ -1,10 +1,11 @@
 /** A command, flag or value that cannot be; the message names it. Exit code 2. */
 export class UsageError extends Error {
-  /** Whose help says more; empty for the help of all. */
-  readonly command: string
+  /** What to run to read more. */
+  readonly helpCommand: string
 
-  constructor(message: string, command: string) {
+  /** `command`: whose help says more; without one the help of all. */
+  constructor(message: string, command?: string) {
     super(message)
-    this.command = command
+    this.helpCommand = command === undefined ? 'kvbm --help' : `kvbm ${command} --help`
   }
 }

@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { afterAll, describe, expect, test } from 'vitest'
+import { busyNote } from '../src/bench.js'
 import { spreadOf } from '../src/spread.js'
 import { CacheWorld } from './support/cache-world.js'
 import { findEngine } from './support/find-engine.js'
@@ -71,6 +72,13 @@ test.each([
   const { code, err } = await alone.run(args)
   expect(code).toBe(2)
   expect(err).toMatch(message)
+})
+
+test('a busy machine is named, an idle one is not', () => {
+  expect(busyNote(3.04, 4)).toBe(
+    'This machine is busy (load 3.0 on 4 cores): times will be off. Try again when it is idle.',
+  )
+  expect(busyNote(2, 4)).toBe('')
 })
 
 test('the median of an even number of rounds lies between the middle two', () => {

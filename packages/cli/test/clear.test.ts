@@ -39,6 +39,17 @@ describe('models', () => {
     expect(out).toMatch(/^model-2 .* removed$/m)
     expect(world.models()).toHaveLength(1)
   })
+
+  test('only one that was meant makes it fail by being in use', async () => {
+    using world = new CacheWorld()
+    await world.fill([prompt(100)])
+    await world.fill([prompt(100)], { seed: 2 })
+    await using kv = await world.open()
+    await ask(kv, prompt(100))
+    const clear = (model: string) => kvbm.run(['clear', world.dir, '--model', model, '--yes'])
+    expect(await clear('model-1')).toMatchObject({ code: 1, out: expect.stringMatching(/^model-1 .* in use$/m) })
+    expect(await clear('model-2')).toMatchObject({ code: 0, out: expect.stringMatching(/^model-2 .* removed$/m) })
+  })
 })
 
 describe('a tenant', () => {

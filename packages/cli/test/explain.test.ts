@@ -124,7 +124,11 @@ test.each([
   [['explain', '--tokens', 'a'], 2, /Give a cache directory, or --before FILE/],
   [['explain', '--url', 'http://127.0.0.1:1'], 2, /Give one of --prompt/],
   [['explain', '--url', 'example', '--prompt', 'a'], 1, /--url: expected an address/],
-  [['explain', '--tokens', 'a', '--before', 'b', '--page-size', '0'], 2, /--page-size: expected a number/],
+  [
+    ['explain', '--tokens', 'a', '--before', 'b', '--page-size', '0'],
+    2,
+    /--page-size: expected a whole number from 1 on/,
+  ],
 ])('kvbm %j ends with %i', async (args, code, message) => {
   const outcome = await kvbm.run(args)
   expect(outcome.code).toBe(code)

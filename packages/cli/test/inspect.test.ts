@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { ask, CacheWorld, PAGE, prompt } from './support/cache-world.js'
@@ -108,6 +108,11 @@ test('help of every command, without anything else', async () => {
     expect(out).toMatch(new RegExp(`^Usage: kvbm ${name} `))
   }
   expect((await kvbm.run([])).out).toBe(all.out)
+})
+
+test('its version', async () => {
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+  expect((await kvbm.run(['--version'])).out).toBe(`${version}\n`)
 })
 
 function filesBelow(dir: string): object[] {

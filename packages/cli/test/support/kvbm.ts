@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -15,6 +15,7 @@ export interface Outcome {
 const SOURCE = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 const REQUIRE =
   "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);"
+const MANIFEST = fileURLToPath(new URL('../../package.json', import.meta.url))
 /** Where packages of others are that are not bundled: the engine, above all, which brings binaries. */
 const INSTALLED = fileURLToPath(new URL('../../node_modules', import.meta.url))
 const OPTIONAL = ['node-llama-cpp', 'prom-client']
@@ -88,6 +89,7 @@ export class Kvbm {
 
   async #bundle(): Promise<void> {
     if (this.#options.withPeers) this.#installPeers()
+    copyFileSync(MANIFEST, join(this.#directory, 'package.json'))
     await build({
       entry: { main: SOURCE },
       outDir: join(this.#directory, 'program'),
