@@ -14,6 +14,7 @@ import {
   type StateGeometry,
   tokenBytes,
 } from '../src/index.js'
+import { stateFileBytes } from '../src/state-file/plan-restore.js'
 import { assemble, emptyBlocks, scatter } from './support/block-copies.js'
 import { range, rowByte, type StateText, writeStateText } from './support/state-file-text.js'
 
@@ -336,6 +337,7 @@ describe('writing', () => {
         )
         const tokens = Uint32Array.from(range(blocks * pageSize), (index) => index * 3 + fill)
         const plan = planRestore({ geometry, pageSize, tokens, streams })
+        expect(stateFileBytes({ geometry, streams, tokens: tokens.length })).toBe(plan.sizeBytes)
         const bytes = assemble(plan, sources)
         const file = parsed(bytes, { values: geometry.value !== undefined })
         expect(file.geometry).toEqual(geometry)

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { LlamaModel, Token } from 'node-llama-cpp'
 import { describe, expect, test } from 'vitest'
+import { kvCacheOf, openKvCache, withKvCache } from '../src/index.js'
 import { modelsDirectory } from '../src/models/index.js'
 import { DEFAULT_MODEL } from '../src/models/pinned-model.js'
 import { captureBlocks, fileOf, largestDifference, loadBytes, logitsAfter, PAGE } from './support/cut-and-restore.js'
@@ -33,6 +34,27 @@ describe.skipIf(typeof missing === 'string')(`the default model${why}`, () => {
       expect(captured.blocks.map((block) => block.length)).toEqual(Array(5).fill(360 * 1024))
       await loadBytes(restored, fileOf(captured, captured.blocks), directory.path)
       expect(largestDifference(await logitsAfter(original, tail), await logitsAfter(restored, tail))).toBe(0)
+      await context.dispose()
+    })
+  })
+
+  test('a second chat says the same with its beginning from the cache', async () => {
+    await withModel(async (model) => {
+      const { LlamaChatSession } = await import('node-llama-cpp')
+      await using kv = await openKvCache({ host: '128MiB' })
+      const options = { contextSize: 512, sequences: 2, threads: 1, flashAttention: true }
+      const context = withKvCache(await model.createContext(options), kv)
+      const ask = async () => {
+        const contextSequence = context.getSequence()
+        const systemPrompt = 'You are a helpful guide who knows the capitals of all countries. '.repeat(8)
+        const session = new LlamaChatSession({ contextSequence, systemPrompt })
+        const text = await session.prompt('What is the capital of France?', { maxTokens: 20 })
+        await kvCacheOf(contextSequence)!.settled()
+        return { text, cachedTokens: kvCacheOf(contextSequence)!.lastReport!.cachedTokens }
+      }
+      const [first, second] = [await ask(), await ask()]
+      expect([first.cachedTokens, second.cachedTokens > 64]).toEqual([0, true])
+      expect(second.text).toBe(first.text)
       await context.dispose()
     })
   })

@@ -1,6 +1,7 @@
 import { type Clock, type KvCache, type KvConnector, systemClock } from '@kvbm/connector'
 import type { LlamaContext, LlamaContextSequence, Token } from 'node-llama-cpp'
 import { LlamaDriver } from '../driver/llama-driver.js'
+import type { RequestSettings } from './request-settings.js'
 import type { SoundPrefix } from './sound-prefix.js'
 
 /** How a context is connected to a cache. */
@@ -27,6 +28,8 @@ export class ContextCache {
   readonly kv: KvCache
   readonly clock: Clock
   readonly driver: LlamaDriver
+  /** Of sequences that the context gives from now on; undefined: those are not cached. */
+  sequenceSettings: RequestSettings | undefined
   readonly #present = new Set<() => Promise<unknown>>()
   readonly #sounds = new WeakMap<LlamaContextSequence, SoundPrefix>()
   #arrivals = 0

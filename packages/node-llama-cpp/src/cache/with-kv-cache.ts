@@ -21,8 +21,10 @@ export function withKvCache<T extends LlamaContext | LlamaContextSequence>(
   kv: KvCache,
   options: WithKvCacheOptions = {},
 ): T {
-  if (isContext(target)) cacheSequencesOf(target, contextCache(target, kv, options), options)
-  else cacheSequence(target, contextCache(target.context, kv, options), options)
+  const { tenant, exact, signal } = options
+  const settings = { tenant, exact, signal }
+  if (isContext(target)) contextCache(target, kv, options).sequenceSettings = settings
+  else cacheSequence(target, contextCache(target.context, kv, options), settings)
   return target
 }
 
@@ -45,9 +47,14 @@ function contextCache(context: LlamaContext, kv: KvCache, options: ContextCacheO
 
 function connect(context: LlamaContext, kv: KvCache, options: ContextCacheOptions): ContextCache {
   const cache = new ContextCache(context, kv, options)
-  const dispose = context.dispose.bind(context)
+  const [getSequence, dispose] = [context.getSequence.bind(context), context.dispose.bind(context)]
   CONTEXTS.set(context, cache)
   override(context, {
+    getSequence: (options) => {
+      const sequence = getSequence(options)
+      if (cache.sequenceSettings !== undefined) cacheSequence(sequence, cache, cache.sequenceSettings)
+      return sequence
+    },
     dispose: async () => {
       await cache.close()
       await dispose()
@@ -56,18 +63,6 @@ function connect(context: LlamaContext, kv: KvCache, options: ContextCacheOption
   return cache
 }
 
-function cacheSequencesOf(context: LlamaContext, cache: ContextCache, settings: RequestSettings): void {
-  const getSequence = context.getSequence.bind(context)
-  override(context, {
-    getSequence: (options) => {
-      const sequence = getSequence(options)
-      cacheSequence(sequence, cache, settings)
-      return sequence
-    },
-  })
-}
-
 function cacheSequence(sequence: LlamaContextSequence, cache: ContextCache, settings: RequestSettings): void {
-  const { tenant, exact, signal } = settings
-  if (!SEQUENCES.has(sequence)) SEQUENCES.set(sequence, new SequenceCache(sequence, cache, { tenant, exact, signal }))
+  if (!SEQUENCES.has(sequence)) SEQUENCES.set(sequence, new SequenceCache(sequence, cache, settings))
 }

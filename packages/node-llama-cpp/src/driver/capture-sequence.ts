@@ -4,7 +4,7 @@ import type { LlamaContextSequence } from 'node-llama-cpp'
 import { fileSource } from '../state-file/byte-source.js'
 import { parseStateFile } from '../state-file/parse-state-file.js'
 import { planCapture } from '../state-file/plan-capture.js'
-import { planRestore } from '../state-file/plan-restore.js'
+import { stateFileBytes } from '../state-file/plan-restore.js'
 import type { ParsedState, StateFile } from '../state-file/state-file.js'
 import { type StateGeometry, sameGeometry } from '../state-file/state-geometry.js'
 import { verdictOn } from './capture-refusal.js'
@@ -32,8 +32,9 @@ const GROWTH_TOKENS = 64
 
 /** Saves a sequence through the engine and takes wanted blocks out of the file. */
 export async function captureSequence(capture: SequenceCapture): Promise<CaptureOutcome> {
-  const { slot, sink, signal } = capture
-  let sizeBytes = slot.disposed ? 0 : fileBytes(capture, slot.nextTokenIndex + GROWTH_TOKENS)
+  const { slot, sink, signal, geometry } = capture
+  const streams = slot.context.totalSequences
+  let sizeBytes = stateFileBytes({ geometry, streams, tokens: slot.nextTokenIndex + GROWTH_TOKENS })
   while (!slot.disposed) {
     const result = await sink.lend({ sizeBytes, file: true, signal }, (handOver) => captureInto(capture, handOver))
     if (typeof result !== 'number') return result
@@ -115,14 +116,4 @@ function startsWith(tokens: Uint32Array, prefix: Uint32Array, length: number): b
   if (tokens.length < length || prefix.length < length) return false
   for (let index = 0; index < length; index++) if (tokens[index] !== prefix[index]) return false
   return true
-}
-
-function fileBytes({ geometry, pageSize, slot }: SequenceCapture, tokens: number): number {
-  const whole = Math.ceil(tokens / pageSize) * pageSize
-  return planRestore({
-    geometry,
-    pageSize,
-    tokens: new Uint32Array(whole),
-    streams: slot.context.totalSequences,
-  }).sizeBytes
 }

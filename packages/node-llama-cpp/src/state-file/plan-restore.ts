@@ -1,7 +1,7 @@
 import { invalidArgument, positiveInteger } from '@kvbm/core'
 import { PIECE_FIELDS } from './plan-capture.js'
 import { CELL_BYTES, DATA_HEADER_BYTES, HEADER_BYTES, LAYER_HEADER_BYTES, MAGIC, VERSION } from './state-file.js'
-import { type RowFormat, rowOffset, type StateGeometry } from './state-geometry.js'
+import { type RowFormat, rowOffset, type StateGeometry, tokenBytes } from './state-geometry.js'
 
 /** What a state file is to hold, and for which context. */
 export interface RestoreRequest {
@@ -41,6 +41,20 @@ export function planRestore(request: RestoreRequest): RestorePlan {
   if (geometry.value) writer.rows(1, geometry.value)
   writer.frame(new Uint8Array((streams - 1) * 4))
   return writer.finish()
+}
+
+/** Which state a file is for: its geometry, and how many tokens and streams it has. */
+export interface StateExtent {
+  readonly geometry: StateGeometry
+  readonly tokens: number
+  readonly streams: number
+}
+
+/** Bytes of a file that holds so many tokens and nothing else. */
+export function stateFileBytes({ geometry, tokens, streams }: StateExtent): number {
+  const regions = geometry.numLayers * (geometry.value ? 2 : 1)
+  const frame = HEADER_BYTES + (streams + 1) * 4 + DATA_HEADER_BYTES + regions * LAYER_HEADER_BYTES
+  return frame + tokens * (4 + CELL_BYTES + tokenBytes(geometry))
 }
 
 /** Lays frame and rows one after another. */
