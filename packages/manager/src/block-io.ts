@@ -4,7 +4,7 @@ import type { ImmutableBlocks, MutableBlocks } from '@kvbm/pool'
 import { wrapMemory } from '@kvbm/storage'
 import { type Integrity, sumsOf } from './integrity.js'
 import type { Mover } from './mover.js'
-import { pinned } from './pinned.js'
+import { filled, pinned } from './pinned.js'
 import { sliceRun } from './slice-run.js'
 import type { Staging } from './staging.js'
 import type { TierHealth } from './tier-health.js'
@@ -25,7 +25,10 @@ type Blocks = ImmutableBlocks | MutableBlocks
 interface Work<T> {
   readonly tier: Tier
   readonly doing: Doing
-  readonly blocks: readonly Blocks[]
+  /** Blocks that are read, or pass bytes on. */
+  readonly pins?: readonly Blocks[]
+  /** Blocks that are written. */
+  readonly fills?: MutableBlocks
   readonly signal?: AbortSignal | undefined
   readonly late?: (result: T) => void
 }
@@ -40,7 +43,8 @@ interface Exchange {
 
 /**
  * Where blocks meet the bytes of the caller, always in canonical order: layer, outer, token, inner. Blocks are pinned for as long
- * as a copy uses them, whatever the caller does with their handles.
+ * as a copy uses them, whatever the caller does with their handles; and those of one handle have one writer at a time, which has
+ * ended when its last copy has, not when its caller gave up.
  */
 export class BlockIo {
   readonly #options: BlockIoOptions
@@ -49,14 +53,17 @@ export class BlockIo {
     this.#options = options
   }
 
-  /** Fills `blocks` from `bytes` (`blocks.count × blockBytes`). On disk the bytes pass through staging. */
+  /**
+   * Fills `blocks` from `bytes` (`blocks.count × blockBytes`), after whatever fills them already. On disk the bytes pass through
+   * staging.
+   */
   async write(tier: Tier, blocks: MutableBlocks, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
     if (isNamed(blocks)) throw new TypeError('write: these blocks have names already. Others may be reading them.')
     expectSize('bytes', bytes, blocks.count * tier.blockBytes)
     if (blocks.count === 0) return
-    if (tier.onDisk) return this.#writeDisk(tier, blocks, bytes, signal)
-    const exchange = { store: tier, ids: blocks.ids, bytes, direction: 'write' } as const
-    await this.#run({ tier, doing: 'writing', blocks: [blocks], signal }, () => this.#exchange(exchange, signal))
+    await this.#options.transfers.alone(blocks, signal, () =>
+      tier.onDisk ? this.#writeDisk(tier, blocks, bytes, signal) : this.#writeMemory(tier, blocks, bytes, signal),
+    )
   }
 
   /**
@@ -87,32 +94,50 @@ export class BlockIo {
     )
   }
 
-  /** Names disk blocks that were written: the record first, so that the name survives a crash. */
+  /** Names disk blocks that were written: the record first, so that the name survives a crash. Nobody writes or names them meanwhile. */
   async registerOnDisk(tier: Tier, blocks: MutableBlocks, hashes: BlockHashes): Promise<ImmutableBlocks> {
+    blocks.expectNameable(hashes)
     const checksums = writtenChecksums(tier, blocks)
-    expectNames(blocks, hashes)
     const late = (kept: ImmutableBlocks): void => kept.release()
-    return this.#run({ tier, doing: 'writing', blocks: [blocks], late }, async () => {
-      const ids = blocks.ids.slice()
+    return this.#run({ tier, doing: 'writing', pins: [blocks], late }, () =>
+      this.#recordAndRegister(tier, blocks, hashes, checksums),
+    )
+  }
+
+  async #recordAndRegister(
+    tier: Tier,
+    blocks: MutableBlocks,
+    hashes: BlockHashes,
+    checksums: Uint32Array,
+  ): Promise<ImmutableBlocks> {
+    const ids = blocks.ids.slice()
+    {
+      using _fill = filled(blocks)
       await tier.record(ids, hashes, checksums)
-      try {
-        return blocks.register(hashes)
-      } catch (error) {
-        await tier.slots?.invalidate(ids)
-        throw error
-      }
-    })
+    }
+    try {
+      // In the turn in which the filling ended, so that nobody who waits for that is first.
+      return blocks.register(hashes)
+    } catch (error) {
+      await tier.slots?.invalidate(ids)
+      throw error
+    }
+  }
+
+  #writeMemory(tier: Tier, blocks: MutableBlocks, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
+    const exchange = { store: tier, ids: blocks.ids, bytes, direction: 'write' } as const
+    return this.#run({ tier, doing: 'writing', fills: blocks, signal }, () => this.#exchange(exchange, signal))
   }
 
   async #writeDisk(tier: Tier, blocks: MutableBlocks, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
     const { staging, transfers } = this.#options
-    await this.#run({ tier, doing: 'writing', blocks: [blocks], signal }, () => tier.prepare(blocks.ids))
+    await this.#run({ tier, doing: 'writing', fills: blocks, signal }, () => tier.prepare(blocks.ids))
     for (let at = 0; at < blocks.count; at += staging.blocksMax) {
       transfers.admit(signal)
       const ids = blocks.ids.slice(at, at + staging.blocksMax)
       const part = bytes.subarray(at * tier.blockBytes, (at + ids.length) * tier.blockBytes)
       await staging.use(ids.length, signal, (staged) =>
-        this.#run({ tier, doing: 'writing', blocks: [blocks, staged], signal }, () =>
+        this.#run({ tier, doing: 'writing', fills: blocks, pins: [staged], signal }, () =>
           this.#writeStaged(tier, ids, part, staged.ids, signal),
         ),
       )
@@ -138,7 +163,7 @@ export class BlockIo {
     const { integrity } = this.#options
     const { ids } = blocks
     const hashes = integrity.isEnabled && isNamed(blocks) ? blocks.hashes : undefined
-    return this.#run({ tier, doing: 'reading', blocks: [blocks], signal }, async () => {
+    return this.#run({ tier, doing: 'reading', pins: [blocks], signal }, async () => {
       const taken = hashes === undefined ? undefined : sumsOf(tier.layout, ids, 'before')
       await this.#exchange({ store: tier, ids, bytes, direction: 'read' }, signal, taken?.sums)
       return taken === undefined ? ids.length : integrity.soundPrefix(tier, ids, hashes!, taken.into)
@@ -177,15 +202,16 @@ export class BlockIo {
       bytes: bytes.subarray(0, sound * tier.blockBytes),
       direction: 'read',
     } as const
-    await this.#run({ tier, doing: 'reading', blocks: [staged], signal }, () => this.#exchange(exchange, signal))
+    await this.#run({ tier, doing: 'reading', pins: [staged], signal }, () => this.#exchange(exchange, signal))
     return sound
   }
 
   /** `work` on blocks, which stay pinned until it has ended. */
-  #run<T>({ tier, doing, blocks, signal, late }: Work<T>, work: () => Promise<T>): Promise<T> {
+  #run<T>({ tier, doing, pins = [], fills, signal, late }: Work<T>, work: () => Promise<T>): Promise<T> {
     const { health, transfers } = this.#options
     const whilePinned = async (): Promise<T> => {
-      using _pin = pinned(...blocks)
+      using _pin = pinned(...pins)
+      using _fill = fills && filled(fills)
       return await work()
     }
     const what = `${doing === 'reading' ? 'Reading' : 'Writing'} blocks of the ${tier.name} tier`
@@ -219,18 +245,6 @@ function expectSize(name: string, bytes: Uint8Array, expected: number): void {
   if (!(bytes instanceof Uint8Array)) throw new TypeError(`${name}: expected a Uint8Array, got ${typeof bytes}`)
   if (bytes.byteLength !== expected)
     throw invalidArgument(`${name}.byteLength`, `${expected} (blocks × bytes of a block)`, bytes.byteLength)
-}
-
-/** The same that the pool will ask, asked before anything is written to disk. */
-function expectNames(blocks: MutableBlocks, hashes: BlockHashes): void {
-  if (hashes.count !== blocks.count)
-    throw invalidArgument('hashes.count', `${blocks.count}, one per block`, hashes.count)
-  if (hashes.isCompatibleWith({ algorithm: blocks.pool.hashAlgorithm, pageSize: blocks.pool.pageSize })) return
-  throw invalidArgument(
-    'hashes',
-    `${blocks.pool.hashAlgorithm} hashes of ${blocks.pool.pageSize} tokens`,
-    `${hashes.algorithm} of ${hashes.pageSize}`,
-  )
 }
 
 function writtenChecksums(tier: Tier, blocks: MutableBlocks): Uint32Array {

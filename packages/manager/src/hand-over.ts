@@ -5,7 +5,7 @@ import { type Integrity, sumsOf } from './integrity.js'
 import type { Lease, LeaseRun } from './lease.js'
 import type { Mover } from './mover.js'
 import { patiently, type WaitOptions } from './patience.js'
-import { pinned } from './pinned.js'
+import { filled, pinned } from './pinned.js'
 import { sliceRun } from './slice-run.js'
 import type { Staging } from './staging.js'
 import type { TierHealth } from './tier-health.js'
@@ -155,12 +155,15 @@ export class BlocksScatter implements BlockScatter {
   async scatter(pieces: Float64Array, from: Storage): Promise<void> {
     const { transfers, health } = this.#options
     transfers.admit()
-    const work = async (): Promise<void> => {
-      using _pin = pinned(this.#blocks)
-      const plan = { layout: this.#store.layout, ids: this.#blocks.ids, pieces, region: from.regionId } as const
-      await transfers.submit({ runs: planHandOver({ ...plan, direction: 'scatter' }).runs })
-    }
     const what = `Filling ${this.count} blocks of the ${this.#store.name} tier`
-    await health.during({ tier: this.#store, doing: 'writing' }, () => transfers.run(what, work))
+    await transfers.alone(this.#blocks, undefined, () =>
+      health.during({ tier: this.#store, doing: 'writing' }, () => transfers.run(what, () => this.#fill(pieces, from))),
+    )
+  }
+
+  async #fill(pieces: Float64Array, from: Storage): Promise<void> {
+    using _fill = filled(this.#blocks)
+    const plan = { layout: this.#store.layout, ids: this.#blocks.ids, pieces, region: from.regionId } as const
+    await this.#options.transfers.submit({ runs: planHandOver({ ...plan, direction: 'scatter' }).runs })
   }
 }

@@ -136,7 +136,8 @@ export class Manager {
 
   /**
    * Fills blocks with `bytes`: `blocks.count × blockBytes`, canonical order (layer, outer, token, inner). After a rejection the
-   * blocks may be written again or released.
+   * blocks may be written again or released; a copy that has begun goes on, and the next write of the same blocks waits for it.
+   * Until then they get no name: `register` and `split` throw `RangeError`.
    */
   async write(blocks: MutableBlocks, bytes: Uint8Array, wait: WaitOptions = {}): Promise<void> {
     this.#assertOpen()
@@ -172,7 +173,10 @@ export class Manager {
     return new LeaseGather({ lease, wait, storeOf: (run) => this.#storeOf(run.blocks) }, this.#parts)
   }
 
-  /** Fresh blocks of a memory tier, to be filled from an engine's hand-over storage. Register them afterwards. */
+  /**
+   * Fresh blocks of a memory tier, to be filled from an engine's hand-over storage, one call of `scatter` after the other. Register
+   * them afterwards.
+   */
   scatter(blocks: MutableBlocks): BlockScatter {
     this.#assertOpen()
     const store = this.#storeOf(blocks)
@@ -182,7 +186,8 @@ export class Manager {
 
   /**
    * Names written blocks, in any tier. In memory this is `blocks.register(hashes)`; on disk the slot records are written first,
-   * so that the names survive the process. A rejection leaves the handle valid.
+   * so that the names survive the process. A rejection leaves the handle valid. Rejects with `RangeError` while the blocks are
+   * being written or registered.
    */
   async register(blocks: MutableBlocks, hashes: BlockHashes): Promise<ImmutableBlocks> {
     this.#assertOpen()

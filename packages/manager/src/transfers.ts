@@ -1,7 +1,9 @@
 import { ClosedError, type TransferJob } from '@kvbm/core'
+import type { MutableBlocks } from '@kvbm/pool'
 import type { NativeTransferRuntime } from '@kvbm/storage'
 import type { Counters } from './counters.js'
 import { within } from './patience.js'
+import { filled } from './pinned.js'
 
 export interface TransfersOptions {
   readonly runtime: NativeTransferRuntime
@@ -71,6 +73,16 @@ export class Transfers {
   /** Waits for work of somebody else, as long as we wait for our own. */
   wait<T>(work: Promise<T>, what: string, signal?: AbortSignal): Promise<T> {
     return within(work, what, { signal, deadlineMs: this.#deadlineMs })
+  }
+
+  /** Runs `fill` as the only one that fills `blocks`: after copies into them that go on have ended, abandoned ones included. */
+  async alone(blocks: MutableBlocks, signal: AbortSignal | undefined, fill: () => Promise<void>): Promise<void> {
+    while (blocks.filling !== undefined) {
+      await this.wait(blocks.filling, 'Waiting for an earlier copy into the same blocks', signal)
+      this.admit(signal)
+    }
+    using _fill = filled(blocks)
+    await fill()
   }
 
   /** Work that nobody waits for, except `end`. */

@@ -68,16 +68,38 @@ export class MutableBlocks extends BlockRun {
     this.#grip = own
   }
 
+  /** Resolves when nothing fills the blocks any more; undefined when nothing does. */
+  get filling(): Promise<void> | undefined {
+    return this.#grip.filling
+  }
+
+  /**
+   * `pin()` for a copy into the blocks: until the returned function is called this handle can be released, but every transition
+   * throws `RangeError`, so that nobody finds blocks that are still being written. There may be several; whoever wants to be the
+   * only one awaits `filling` before.
+   */
+  fill(): () => void {
+    return this.#grip.fill()
+  }
+
   /**
    * Says that all blocks are filled and what their names are; others still cannot find them. Consumes this handle.
-   * Throws `RangeError` when the hashes are not as many as the blocks or not of the pool's kind; then the handle stays valid.
+   * Throws `RangeError` when the hashes are not as many as the blocks or not of the pool's kind, or while something fills the
+   * blocks; then the handle stays valid.
    */
   complete(hashes: BlockHashes): CompleteBlocks {
     const { holdings, ids } = this.#grip
     holdings.checkNames(ids, hashes)
-    holdings.complete(ids)
     this.#grip.consume('complete()')
+    holdings.complete(ids)
     return new CompleteBlocks(holdings, ids, hashes)
+  }
+
+  /** Throws what `register(hashes)` would throw now, and changes nothing: for whoever has to write the names down before. */
+  expectNameable(hashes: BlockHashes): void {
+    const { holdings, ids } = this.#grip
+    holdings.checkNames(ids, hashes)
+    this.#grip.expectFilled('register()')
   }
 
   /** `complete` and `CompleteBlocks.register` in one step: all blocks or none. Consumes this handle; throws as `complete` does. */
