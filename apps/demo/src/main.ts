@@ -1,3 +1,5 @@
+import { CHAT_PROCESS, serveChat } from './chat/chat-process.js'
+import { chatScene } from './chat/chat-scene.js'
 import { DOOMED, playDoomed } from './doomed-process.js'
 import { killsScene } from './kills-scene.js'
 import { replayScene } from './replay-scene.js'
@@ -5,15 +7,17 @@ import type { Scene } from './scene.js'
 import { UsageError } from './usage-error.js'
 
 const SCENES = new Map<string, Scene>([
+  ['chat', chatScene],
   ['replay', replayScene],
   ['kills', killsScene],
 ])
 
-/** Plays the scene that the first argument names, `replay` where it names none; gives the exit code. */
+/** Plays the scene that the first argument names, `chat` where it names none; gives the exit code. */
 async function main(args: readonly string[]): Promise<number> {
   if (args[0] === DOOMED) return playDoomed(JSON.parse(args[1]!))
+  if (args[0] === CHAT_PROCESS) return serveChat(JSON.parse(args[1]!))
   const isNamed = args[0]?.startsWith('-') === false
-  const [name = '', ...flags] = isNamed ? args : ['replay', ...args]
+  const [name = '', ...flags] = isNamed ? args : ['chat', ...args]
   const scene = SCENES.get(name)
   if (scene === undefined)
     throw new UsageError(`There is no scene '${name}'. There are: ${[...SCENES.keys()].join(', ')}. See --help.`)

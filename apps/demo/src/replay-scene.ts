@@ -14,7 +14,7 @@ import { WorkDirectory } from './work-directory.js'
 
 /** The main job: a stream of requests over all tiers, and a process that is killed in the middle of it. */
 export const replayScene: Scene = {
-  summary: 'serves a stream of LLM requests over all tiers, then survives a SIGKILL (played when no scene is named)',
+  summary: 'serves a stream of LLM requests over all tiers, then survives a SIGKILL',
   help: REPLAY_HELP,
   async play(args) {
     const options = parseReplayOptions(args)

@@ -52,6 +52,8 @@ export async function serveModel(options: ServeModelOptions): Promise<LlamaServe
     disposals.push(() => context.dispose())
     const connector = connect(context, options.kv)
     disposals.push(() => connector.close())
+    // Opened now: the first request need not wait for it, and what the disk holds shows at once.
+    await connector.ready()
     const { resolveChatWrapper } = await import('node-llama-cpp')
     const { id = basename(options.modelPath).replace(/\.gguf$/i, ''), notice = '' } = options
     const template = new ChatTemplate(resolveChatWrapper(model), model)

@@ -1,0 +1,99 @@
+import type { ChatMessage } from '@kvbm/connector'
+import colors from 'picocolors'
+import { document } from '../assets.js'
+import { type Answer, askChat } from './chat-client.js'
+import type { ChatServer } from './chat-server.js'
+import type { LiveTiers } from './live-tiers.js'
+
+const QUESTION = 'Which of the plans won the vote, and what would it cost?'
+
+/** One question of the scene, and how it was answered. */
+export interface Step {
+  readonly name: string
+  readonly answer: Answer
+}
+
+export interface SceneOptions {
+  readonly server: ChatServer
+  readonly controlToken: string
+  readonly stop: AbortSignal
+  readonly onStep: (step: Step) => void
+}
+
+/** The same question cold and cached, one that shares half of the document, and the first again after a SIGKILL. */
+export async function playGuidedScene({ server, controlToken, stop, onStep }: SceneOptions): Promise<Step[]> {
+  const text = await document()
+  const steps: Step[] = []
+  const ask = async (name: string, messages: readonly ChatMessage[]): Promise<void> => {
+    const step = { name, answer: await askChat(server.url, messages, stop) }
+    steps.push(step)
+    onStep(step)
+    await captured(server.url, controlToken, stop)
+  }
+  await ask('a question about a document, cold', conversation(text))
+  await ask('the same again', conversation(text))
+  await ask('the second half of it differs', conversation(withOtherHalf(text)))
+  await server.kill()
+  await ask('SIGKILL, restart, the first again', conversation(text))
+  return steps
+}
+
+function conversation(text: string): ChatMessage[] {
+  return [
+    { role: 'system', content: `Answer from this report.\n\n${text}` },
+    { role: 'user', content: QUESTION },
+  ]
+}
+
+/** The paragraphs of the second half in reverse order. */
+function withOtherHalf(text: string): string {
+  const paragraphs = text.split('\n\n')
+  const half = Math.ceil(paragraphs.length / 2)
+  return [...paragraphs.slice(0, half), ...paragraphs.slice(half).reverse()].join('\n\n')
+}
+
+const POLL_MS = 50
+
+/** Waits until everything new is on disk: blocks leave the engine, and then memory, in the background. */
+async function captured(url: string, controlToken: string, stop: AbortSignal): Promise<void> {
+  const headers = { 'X-Kvbm-Token': controlToken }
+  for (;;) {
+    const response = await fetch(new URL('/demo/tiers', url), { headers, signal: stop })
+    if (!((await response.json()) as LiveTiers).isBusy) return
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+  }
+}
+
+const HEADER = ['', 'prompt', 'cached', 'from', 'first token', '']
+const WIDTHS = [36, 8, 8, 8, 13, 18] as const
+
+export function formatHeader(): string {
+  return colors.dim(row(HEADER))
+}
+
+/** One line of the table; `cold` is the first step. */
+export function formatStep({ name, answer }: Step, cold: Step): string {
+  const times = cold.answer.firstTokenMs / answer.firstTokenMs
+  const gain = answer.cachedTokens === 0 ? '' : `${times.toFixed(1)} times sooner`
+  const { promptTokens, cachedTokens, firstTokenMs } = answer
+  return row([
+    name,
+    String(promptTokens),
+    String(cachedTokens),
+    sourcesOf(answer),
+    `${firstTokenMs.toFixed(0)} ms`,
+    gain,
+  ])
+}
+
+function sourcesOf({ spans }: Answer): string {
+  const sources = new Set(spans.map(({ source }) => source).filter((source) => source !== 'computed'))
+  return sources.size === 0 ? '–' : [...sources].join('+')
+}
+
+function row(cells: readonly string[]): string {
+  const [first, ...rest] = cells.map((cell, index) =>
+    index === 0 ? cell.padEnd(WIDTHS[0]) : cell.padStart(WIDTHS[index]!),
+  )
+  return `  ${first}${rest.join('')}`.trimEnd()
+}
