@@ -22,7 +22,7 @@ export type ChatProcessMessage =
 /** First argument of the program when it is started to serve. */
 export const CHAT_PROCESS = '--serve'
 
-const CONTEXT_TOKENS = 2048
+const CONTEXT_TOKENS = 4096
 const SEQUENCES = 2
 
 /** Serves until the parent says SIGTERM or is gone, then lets running answers end. */
