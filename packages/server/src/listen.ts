@@ -33,7 +33,7 @@ export async function listen(
       `host: ${host} can be reached by others and the server has no API key. Give apiKeys, or listen on 127.0.0.1.`,
     )
   const server = serve({ fetch, port, hostname: host, overrideGlobalObjects: false }) as Server
-  await Promise.race([once(server, 'listening'), once(server, 'error').then(([error]) => Promise.reject(error))])
+  await once(server, 'listening').catch((error) => Promise.reject(inWords(error, port)))
   const address = server.address() as AddressInfo
   const name = address.family === 'IPv6' ? `[${address.address}]` : address.address
   return {
@@ -56,4 +56,9 @@ function closer(server: Server): () => Promise<void> {
     closeIdle()
     await closed
   }
+}
+
+function inWords(error: NodeJS.ErrnoException, port: number): Error {
+  if (error.code !== 'EADDRINUSE') return error
+  return new Error(`port: ${port} is in use. Choose another one, or 0 for a free one.`, { cause: error })
 }

@@ -37,7 +37,7 @@ export async function askChat(url: string, messages: readonly ChatMessage[], sig
 
 /** The objects of an answer that comes as server-sent events. */
 async function* chunksOf(response: Response): AsyncGenerator<Chunk, void, void> {
-  if (!response.ok) throw new Error(`The server answered ${response.status}: ${(await response.json()).error.message}`)
+  if (!response.ok) throw new Error(((await response.json()) as Required<Chunk>).error.message)
   let rest = ''
   for await (const piece of response.body!.pipeThrough(new TextDecoderStream())) {
     const events = (rest + piece).split('\n\n')

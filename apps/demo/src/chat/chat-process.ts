@@ -11,6 +11,8 @@ export interface ChatTask {
   readonly notice: string
   readonly dir: string
   readonly port: number
+  /** Undefined: physical cores. */
+  readonly threads: number | undefined
   readonly controlToken: string
 }
 
@@ -30,8 +32,8 @@ export async function serveChat(task: ChatTask): Promise<number> {
   const stop = stopAsked()
   const metricsRegistry = new Registry()
   await using kv = await openKvCache({ dir: task.dir, host: '512MiB', disk: '2GiB', modelsMax: 1, metricsRegistry })
-  const { modelPath, notice } = task
-  const model = await serveModel({ modelPath, notice, kv, contextTokens: CONTEXT_TOKENS, slots: SEQUENCES })
+  const { modelPath, notice, threads } = task
+  const model = await serveModel({ modelPath, notice, kv, threads, contextTokens: CONTEXT_TOKENS, slots: SEQUENCES })
   try {
     await using server = await createKvServer({ models: [model], controlToken: task.controlToken, metricsRegistry })
     const app = demoRoutes({ server, model, kv, die: () => tell({ type: 'kill-me' }) })
@@ -40,6 +42,8 @@ export async function serveChat(task: ChatTask): Promise<number> {
     await stop
   } finally {
     await model.close()
+    // Or the channel to the parent would keep this process alive.
+    process.disconnect?.()
   }
   return 0
 }
