@@ -14,7 +14,6 @@ export {
   fingerprintModel,
   modelFingerprint,
   modelSalt,
-  type SaltOptions,
 } from './model-identity.js'
 export { MODEL_PRESETS, type ModelPreset, modelPreset } from './model-presets.js'
 export type { InnerOrder, ModelConfig, ModelInput } from './model-schema.js'
@@ -23,5 +22,6 @@ export type { ParseOptions } from './parse-config.js'
 export type { ResolvedConfig, ResolvedLayout } from './resolved-config.js'
 export { KvManagerRuntimeConfig, type RuntimeBuilder, type RuntimePart } from './runtime-config.js'
 export type { RuntimeConfig, RuntimeInput } from './runtime-schema.js'
+export type { SaltOptions } from './salt-options.js'
 export { blocksForBytes, bytesPerBlock, modelShape, RECOMMENDED_PERCENT, recommendedBlocks } from './sizing.js'
 export type { MachineFacts } from './warnings.js'

@@ -1,25 +1,18 @@
 import { DType, dtypeName } from '@kvbm/core'
 import { KvManagerModelConfig } from './model-config.js'
 import type { ModelConfig, ModelInput } from './model-schema.js'
+import { checkSaltOptions, type SaltOptions } from './salt-options.js'
 
 /** Raised when bytes written under the same facts would mean something else. */
 export const FINGERPRINT_VERSION = 1
 
-/** Who shares a block besides the model itself. */
-export interface SaltOptions {
-  /** Blocks of one tenant are invisible to others. */
-  readonly tenant?: string | undefined
-  /** Names of the adapters in use; their order does not matter. */
-  readonly loras?: readonly string[] | undefined
-  /** Ways of computing that must not share blocks with the usual one, e.g. `exact`; their order does not matter. */
-  readonly flags?: readonly string[] | undefined
-}
-
 /**
  * What isolates the names of blocks, as canonical JSON text: model, KV dtype, inner order, adapters, tenant, and flags where
- * there are any. Sequences that differ in any of these share nothing.
+ * there are any. Sequences that differ in any of these share nothing. Throws `TypeError` for options that it does not know.
  */
-export function modelSalt(model: ModelConfig, { tenant, loras = [], flags = [] }: SaltOptions = {}): string {
+export function modelSalt(model: ModelConfig, options: SaltOptions = {}): string {
+  checkSaltOptions(options)
+  const { tenant, loras = [], flags = [] } = options
   return JSON.stringify({
     modelId: model.modelId,
     dtype: dtypeName(model.dtype),

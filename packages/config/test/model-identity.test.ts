@@ -1,10 +1,25 @@
 import { DType } from '@kvbm/core'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { fingerprintModel, KvManagerModelConfig, type ModelInput, modelFingerprint, modelSalt } from '../src/index.js'
+import {
+  fingerprintModel,
+  KvManagerModelConfig,
+  type ModelInput,
+  modelFingerprint,
+  modelSalt,
+  type SaltOptions,
+} from '../src/index.js'
 
 const BASE = { modelId: 'm', numLayers: 4, outerDim: 2, pageSize: 16, innerDim: 256 } as const
 const model = (fields: Partial<ModelInput> = {}) => KvManagerModelConfig.parse({ ...BASE, ...fields })
+
+function failureOf(act: () => unknown): unknown {
+  try {
+    return act()
+  } catch (error) {
+    return error
+  }
+}
 
 describe('salt', () => {
   test('flags change the salt, their order does not, and none leave it as it was', () => {
@@ -38,6 +53,33 @@ describe('salt', () => {
     const same = (a: { tenant: string; loras: string[] }, b: { tenant: string; loras: string[] }) =>
       a.tenant === b.tenant && JSON.stringify([...a.loras].sort()) === JSON.stringify([...b.loras].sort())
     fc.assert(fc.property(options, options, (a, b) => (modelSalt(model(), a) === modelSalt(model(), b)) === same(a, b)))
+  })
+
+  test.each<[string, unknown, RegExp]>([
+    ['a misspelt tenant', { tennant: 'x' }, /^salt\.tennant: expected a known name\. Did you mean tenant\?$/],
+    ['one adapter', { lora: ['a'] }, /^salt\.lora: .* Did you mean loras\?$/],
+    ['a set of adapters', { loraSet: 'a' }, /^salt\.loraSet: .* Did you mean loras\?$/],
+    ['a name like no other', { who: 'x' }, /^salt\.who: .* Known names: tenant, loras, flags\.$/],
+    ['an endless name', { ['x'.repeat(100_000)]: 'x' }, /^salt\.x{50,100}…: /],
+    ['a tenant that is a number', { tenant: 5 }, /^salt\.tenant: expected a string, got number/],
+    ['a tenant that is null', { tenant: null }, /^salt\.tenant: expected a string, got null/],
+    ['adapters as one text', { loras: 'ab' }, /^salt\.loras: expected an array of strings, got string/],
+    ['an adapter that is a number', { loras: ['a', 1] }, /^salt\.loras: expected an array of strings, got array/],
+    ['flags as a set', { flags: new Set(['exact']) }, /^salt\.flags: expected an array of strings, got set/],
+    ['null', null, /^salt: expected an object .*, got null/],
+    ['a tenant alone', 'acme', /^salt: expected an object .*, got string/],
+    ['a list', ['acme'], /^salt: expected an object .*, got array/],
+    ['a map', new Map([['tenant', 'acme']]), /^salt: expected an object .*, got map/],
+  ])('from JavaScript, %s is a TypeError and never an unsalted name', (_what, options, message) => {
+    const failure = failureOf(() => modelSalt(model(), options as SaltOptions))
+    expect(failure).toBeInstanceOf(TypeError)
+    expect((failure as Error).message).toMatch(message)
+  })
+
+  test('a field that is undefined is as good as absent', () => {
+    const absent = { tenant: undefined, loras: undefined, flags: undefined }
+    expect(modelSalt(model(), absent)).toBe(modelSalt(model()))
+    expect(modelSalt(model(), undefined)).toBe(modelSalt(model()))
   })
 
   test('geometry is not in it: it is what the fingerprint is for', () => {

@@ -37,6 +37,7 @@ export { type CustomLayout, type LayerSeparateLayout, LayoutType, layoutKind } f
 export { type Logger, silentLogger } from './logger.js'
 export type { MetricsRegistry } from './metrics-registry.js'
 export type { OffloadFilter } from './offload-filter.js'
+export { shortened } from './shown.js'
 export type {
   AllocateRequest,
   AllocatorSpec,
