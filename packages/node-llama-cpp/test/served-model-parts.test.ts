@@ -1,10 +1,12 @@
 import { availableParallelism } from 'node:os'
 import type { LlamaContextSequence } from 'node-llama-cpp'
 import { describe, expect, test } from 'vitest'
+import { ChatTemplate } from '../src/served-model/chat-template.js'
 import { SequenceSeats } from '../src/served-model/sequence-seats.js'
 import { StopFilter } from '../src/served-model/stop-filter.js'
 import { threadCount } from '../src/served-model/thread-count.js'
 import { TokenText } from '../src/served-model/token-text.js'
+import { isMissing, tinyEngine, why } from './support/tiny-engine.js'
 
 describe('stop texts', () => {
   const pieces = (stops: readonly string[], ...texts: readonly string[]): string[] => {
@@ -145,6 +147,20 @@ describe('seats', () => {
     expect(isAlone()).toBe(false)
     expect(seats.watchAlone()()).toBe(true)
     seats.release(first)
+  })
+})
+
+describe.skipIf(isMissing)(`a chat template${why}`, () => {
+  test('ends turns by its special tokens, and by texts that stand for them', async () => {
+    await using tiny = await tinyEngine()
+    const { ChatMLChatWrapper, GeneralChatWrapper } = await import('node-llama-cpp')
+    const special = new ChatTemplate(new ChatMLChatWrapper(), tiny.model)
+    const IM_END = 2
+    expect([...special.stopTokens]).toEqual([IM_END])
+    expect(special.stopTexts).toEqual(['<|im_end|>'])
+    const plain = new ChatTemplate(new GeneralChatWrapper(), tiny.model)
+    expect(plain.stopTokens.size).toBe(0)
+    expect(plain.stopTexts).toContain('### Human')
   })
 })
 

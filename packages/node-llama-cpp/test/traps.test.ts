@@ -10,6 +10,7 @@ import { type CachedWorld, cachedWorld } from './support/cached-world.js'
 import { type Seeming, seeming } from './support/seeming.js'
 import { answer, cacheOf, countSaves, evaluatedIn, fill } from './support/sequences.js'
 import { isMissing, type TinyEngine, tinyEngine, why } from './support/tiny-engine.js'
+import { writeRecurrentModel, writeSlidingModel } from './support/unusual-models.js'
 import { words } from './support/words.js'
 
 const PROMPT = words(200)
@@ -150,6 +151,36 @@ describe.skipIf(isMissing)(`with a cache under node-llama-cpp${why}`, () => {
     expect(driver.supports()).toMatchObject({ ok: false, reason })
     expect(driver.geometry.innerDim).toBeGreaterThan(0)
   })
+
+  const real = [
+    { reason: 'sliding-window', write: writeSlidingModel, options: {} },
+    { reason: 'sliding-window', write: writeSlidingModel, options: { swaFullCache: true } },
+    { reason: 'recurrent', write: writeRecurrentModel, options: {} },
+  ] as const
+
+  test.each(real)(
+    'trap 7.9: a real $reason model $options is answered without cache',
+    async ({ reason, write, options }) => {
+      const modelPath = `${tiny.directory.path}/${reason}.gguf`
+      await write(modelPath)
+      const model = await tiny.llama.loadModel({ modelPath })
+      const create = () => model.createContext({ contextSize: 512, threads: 1, flashAttention: true, ...options })
+      const [plain, cached] = [await create(), world.use(await create())]
+      const [control, sequence] = [plain.getSequence(), cached.getSequence()]
+      const saves = countSaves(sequence)
+      for (const tail of [words(30, 2), words(30, 3)]) {
+        const ask = async (asked: typeof sequence) => {
+          await asked.adaptStateToTokens([...PROMPT, ...tail], false)
+          return answer(asked, [...PROMPT, ...tail].slice(asked.nextTokenIndex))
+        }
+        expect(await ask(sequence)).toEqual(await ask(control))
+        expect(cacheOf(sequence).lastReport).toMatchObject({ declined: reason, reason: 'declined', cachedTokens: 0 })
+      }
+      await cacheOf(sequence).settled()
+      expect(saves()).toBe(0)
+      await model.dispose()
+    },
+  )
 
   test('trap 7.9: adapters that are named are part of the salt', async () => {
     const context = seeming(await world.plain(), { adapters: 1 })

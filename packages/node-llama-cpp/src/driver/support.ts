@@ -23,7 +23,10 @@ const RULES: readonly { readonly holds: (question: SupportQuestion) => boolean; 
   },
   {
     holds: ({ context: { model } }) => (model.fileInsights.swaSize ?? 0) > 0,
-    declined: no('sliding-window', 'Some layers of this model keep the last tokens only, in a second cache.'),
+    declined: no(
+      'sliding-window',
+      'Layers of this model that see the last tokens only have a second cache, which is not cut into blocks.',
+    ),
   },
   {
     holds: ({ context: { model } }) => hasSeveralPositions(model),
