@@ -1,6 +1,7 @@
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { DirectoryForeignError } from '@kvbm/core'
 import type { Binding, FileRegion } from '@kvbm/native'
+import { checkOwnFile, claimDirectory } from './private-directory.js'
 import { bindingOf, type RuntimeOption } from './runtime-option.js'
 import { readTable, type SlotTable } from './slot-table.js'
 import { TABLE_OFFSET } from './superblock.js'
@@ -12,32 +13,54 @@ export interface SlotErasure {
   readonly wipedBytes: number
 }
 
+type ChooseRows = (table: SlotTable) => readonly number[]
+
 /**
  * Takes blocks out of a sub-directory under its own lock: their records first, then the bytes of every slot that holds no block any
  * more, so that nothing of them is left in the files. `choose` gives the rows to erase. Undefined, and nothing changed, while somebody
- * has it open. Throws `DirectoryForeignError` for a table that cannot be read.
+ * has it open. Throws `DirectoryForeignError` for a directory or file that is not ours, and for a table that cannot be read.
  */
 export async function eraseSlots(
   root: string,
   name: string,
-  choose: (table: SlotTable) => readonly number[],
+  choose: ChooseRows,
   options: RuntimeOption = {},
 ): Promise<SlotErasure | undefined> {
   const binding = bindingOf(options)
-  const lock = await binding.lockFile(join(root, name, 'lock'))
+  const files = await claimFiles(root, name)
+  const lock = await binding.lockFile(join(files.directory, 'lock'))
   if (lock === undefined) return undefined
   try {
-    return await withFile(binding, join(root, name, 'slots.kvbm'), async (file) => {
-      const table = await readTable(binding, file.id, name)
-      if (typeof table === 'string') throw new DirectoryForeignError(join(root, name), `its slots.kvbm is ${table}`)
-      const rows = choose(table)
-      await binding.clearSlots(file.id, TABLE_OFFSET, slotsOf(table, rows))
-      await binding.syncFile(file.id)
-      return { blocks: rows.length, wipedBytes: await wipe(binding, join(root, name, 'blocks.kvbm'), table, rows) }
-    })
+    return await erase(binding, files, choose)
   } finally {
     lock.release()
   }
+}
+
+interface Files {
+  readonly directory: string
+  readonly table: string
+  /** Undefined when it is lost. */
+  readonly data: string | undefined
+}
+
+async function claimFiles(root: string, name: string): Promise<Files> {
+  await claimDirectory(root)
+  const directory = await claimDirectory(join(root, name))
+  const [table, data] = [join(directory, 'slots.kvbm'), join(directory, 'blocks.kvbm')]
+  await checkOwnFile(directory, table)
+  return { directory, table, data: (await checkOwnFile(directory, data)) ? data : undefined }
+}
+
+function erase(binding: Binding, { directory, table: path, data }: Files, choose: ChooseRows): Promise<SlotErasure> {
+  return withFile(binding, path, async (file) => {
+    const table = await readTable(binding, file.id, basename(directory))
+    if (typeof table === 'string') throw new DirectoryForeignError(directory, `its slots.kvbm is ${table}`)
+    const rows = choose(table)
+    await binding.clearSlots(file.id, TABLE_OFFSET, slotsOf(table, rows))
+    await binding.syncFile(file.id)
+    return { blocks: rows.length, wipedBytes: data === undefined ? 0 : await wipe(binding, data, table, rows) }
+  })
 }
 
 async function wipe(binding: Binding, path: string, table: SlotTable, erased: readonly number[]): Promise<number> {

@@ -36,6 +36,11 @@ export async function readOwnText(directory: string, path: string): Promise<stri
   }
 }
 
+/** Whether anything is at a path, whosever it is. */
+export async function isThere(path: string): Promise<boolean> {
+  return (await lstatIfThere(path)) !== undefined
+}
+
 function refuseForeign(directory: string, path: string, stats: Stats, expected: 'directory' | 'file'): void {
   const reason = foreignReason(stats, expected)
   if (reason !== undefined) throw new DirectoryForeignError(directory, `${path === directory ? 'it' : path} ${reason}`)

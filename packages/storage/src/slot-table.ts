@@ -1,6 +1,6 @@
-import { lstat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Binding, SlotRecords } from '@kvbm/native'
+import { isThere } from './private-directory.js'
 import { bindingOf, type RuntimeOption } from './runtime-option.js'
 import { directoryNameOf, FORMAT_VERSION, type Superblock, TABLE_OFFSET } from './superblock.js'
 import { readSuperblock } from './superblock-file.js'
@@ -51,14 +51,4 @@ async function readRecords(binding: Binding, file: number, numSlots: number): Pr
   if (first.damaged === 0) return first
   const second = await binding.readSlots(file, TABLE_OFFSET, numSlots)
   return { ...second, damaged: Math.min(first.damaged, second.damaged) }
-}
-
-async function isThere(path: string): Promise<boolean> {
-  try {
-    await lstat(path)
-    return true
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
-    throw error
-  }
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { Binding, FileRegion } from '@kvbm/native'
+import { isThere } from './private-directory.js'
 import { bindingOf, type RuntimeOption } from './runtime-option.js'
 import type { SlotTable } from './slot-table.js'
 import { RECORD_BYTES, TABLE_OFFSET } from './superblock.js'
@@ -32,6 +33,7 @@ export async function verifySlots(
 ): Promise<SlotVerification> {
   const found = { sound: 0, damaged: 0, changed: 0 }
   if (table.records.count === 0) return found
+  if (!(await isThere(join(root, name, 'blocks.kvbm')))) return { ...found, damaged: table.records.count }
   const binding = bindingOf(options)
   const open = (file: string) =>
     binding.openFile({ path: join(root, name, file), write: false, create: false, direct: false })

@@ -1,4 +1,14 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { KvbmError } from '@kvbm/core'
 import { expect, test } from 'vitest'
@@ -12,6 +22,7 @@ import {
 } from '../src/index.js'
 import { onEachBinding, useRuntime } from './support/bindings.js'
 import { blockOf, readSlot, recoveredNames, storeBlocks } from './support/blocks.js'
+import { posixTest } from './support/posix.js'
 import { TemporaryDirectory } from './support/temporary-directory.js'
 
 const SLOT_BYTES = 4096
@@ -99,6 +110,34 @@ onEachBinding((makeBinding) => {
     expect(recoveredNames(again)).toEqual(new Map([[102, 2]]))
     expect(await readSlot(again, runtime, 2)).toEqual(blockOf(102, SLOT_BYTES))
     await again.close()
+  })
+
+  test('a data file that is lost is damage of all its blocks, and nothing to wipe', async () => {
+    await using world = await openWorld(makeBinding)
+    const { root, name, folder, options } = world
+    await world.file.close()
+    rmSync(join(folder, 'blocks.kvbm'))
+    const found = await verifySlots(root, name, await readTable(world), options)
+    expect(found).toEqual({ sound: 0, damaged: 3, changed: 0 })
+    expect(await eraseSlots(root, name, () => [0, 1, 2], options)).toEqual({ blocks: 3, wipedBytes: 0 })
+    expect((await readTable(world)).records.count).toBe(0)
+  })
+
+  posixTest('nothing is erased where others may write, or through a link', async () => {
+    await using world = await openWorld(makeBinding)
+    const { root, name, folder, options } = world
+    await world.file.close()
+    const isRefused = () =>
+      expect(eraseSlots(root, name, () => [0], options)).rejects.toSatisfy((error) =>
+        KvbmError.is(error, 'KVBM_DIRECTORY_FOREIGN'),
+      )
+    chmodSync(folder, 0o777)
+    await isRefused()
+    chmodSync(folder, 0o700)
+    renameSync(join(folder, 'blocks.kvbm'), join(root, 'elsewhere'))
+    symlinkSync(join(root, 'elsewhere'), join(folder, 'blocks.kvbm'))
+    await isRefused()
+    expect((await readTable(world)).records.count).toBe(3)
   })
 
   test('nothing is erased of a directory that somebody has open, or whose table is not ours', async () => {
