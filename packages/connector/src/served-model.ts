@@ -90,6 +90,8 @@ export interface ServedModel {
   tokenize(text: string): Uint32Array
   /** The model's chat template applied, the assistant's turn opened. */
   tokenizeChat(messages: readonly ChatMessage[]): Uint32Array
+  /** Texts that end an answer in chats, beside special tokens: some templates mark turns with plain text. Default none. */
+  readonly chatStops?: readonly string[]
   detokenize(tokens: Uint32Array): string
   /** `prompt`, then any number of `text`, then `end`. Rejects when the engine fails; an abort is an `end`. */
   generate(request: GenerateRequest): AsyncIterable<GenerationEvent>

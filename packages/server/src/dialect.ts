@@ -18,6 +18,8 @@ export interface Dialect<B extends Body> {
   readonly idPrefix: string
   tokens(body: B, model: ServedModel): Uint32Array
   maxTokens(body: B): number | undefined
+  /** Texts that end an answer, beside those that the body names. */
+  stops(model: ServedModel): readonly string[]
   whole(answer: Answer, text: string, finish: FinishReason): object
   chunk(answer: Answer, text: string | undefined, finish: FinishReason): object
   /** What a stream begins with, before any text. */
@@ -28,6 +30,7 @@ export const chatDialect: Dialect<ChatCompletionBody> = {
   idPrefix: 'chatcmpl-',
   tokens: (body, model) => model.tokenizeChat(chatMessages(body.messages)),
   maxTokens: (body) => body.max_completion_tokens ?? body.max_tokens ?? undefined,
+  stops: ({ chatStops = [] }) => chatStops,
   whole: (answer, content, finish) => ({
     ...answer,
     object: 'chat.completion',
@@ -46,6 +49,7 @@ export const completionDialect: Dialect<CompletionBody> = {
     return typeof prompt[0] === 'string' ? model.tokenize(prompt[0]) : knownTokens(prompt as number[], model)
   },
   maxTokens: (body) => body.max_tokens ?? 16,
+  stops: () => [],
   whole: textCompletion,
   chunk: (answer, text, finish) => textCompletion(answer, text ?? '', finish),
   opening: (answer) => textCompletion(answer, '', null),
@@ -81,14 +85,20 @@ export function chatMessages(messages: ChatCompletionBody['messages']): ChatMess
 /** The generation that a body asks for. */
 export function generationOf(
   body: Body,
-  options: Pick<GenerateRequest, 'tokens' | 'maxTokens' | 'tenant' | 'signal'>,
+  {
+    stops,
+    ...options
+  }: Pick<GenerateRequest, 'tokens' | 'maxTokens' | 'tenant' | 'signal'> & {
+    readonly stops: readonly string[]
+  },
 ): GenerateRequest {
+  const own = typeof body.stop === 'string' ? [body.stop] : (body.stop ?? [])
   return {
     ...options,
     temperature: body.temperature ?? 1,
     topP: body.top_p ?? undefined,
     seed: body.seed ?? undefined,
-    stop: typeof body.stop === 'string' ? [body.stop] : (body.stop ?? undefined),
+    stop: [...own, ...stops],
     cache: body.kv?.cache,
     exact: body.kv?.exact,
   }

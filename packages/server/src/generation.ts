@@ -39,7 +39,8 @@ export async function respond<B extends Body>(options: GenerationOptions<B>): Pr
   const leave = await queue.enter(signal)
   const waitMs = performance.now() - arrived
   const maxTokens = Math.min(dialect.maxTokens(body) ?? room, room)
-  const events = model.generate(generationOf(body, { tokens, maxTokens, tenant: options.tenant, signal }))
+  const asked = { tokens, maxTokens, tenant: options.tenant, signal, stops: dialect.stops(model) }
+  const events = model.generate(generationOf(body, asked))
   const running = new RunningAnswer(events[Symbol.asyncIterator](), dialect, answerOf(dialect, model), () => {
     client.abort()
     leave()

@@ -51,6 +51,17 @@ test('kv.cache: false runs a request without the cache, for comparison', async (
   expect(world.model.requests.at(-1)).toMatchObject({ exact: true })
 })
 
+test('where a template marks turns with plain text, chats end there, and only chats', async () => {
+  await using world = await ServerWorld.open()
+  world.model.answer = 'one STOP two three'
+  await (await world.post(CHAT, { ...hello, stop: 'two' })).text()
+  expect(world.model.requests.at(-1)!.stop).toEqual(['two', 'STOP'])
+  const chat = await (await world.post(CHAT, hello)).json()
+  expect(chat).toMatchObject({ choices: [{ message: { content: 'one ' }, finish_reason: 'stop' }] })
+  const text = await (await world.post('/v1/completions', { prompt: 'hello' })).json()
+  expect(text).toMatchObject({ choices: [{ text: 'one STOP two three' }] })
+})
+
 test('bodies that cannot be used are 400 and name the field', async () => {
   await using world = await ServerWorld.open()
   expect(await errorOf(await world.post(CHAT, '{'))).toMatchObject({

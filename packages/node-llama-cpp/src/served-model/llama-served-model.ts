@@ -38,6 +38,7 @@ export class LlamaServedModel implements ServedModel {
   readonly vocabularySize: number
   readonly contextTokens: number
   readonly slots: number
+  readonly chatStops: readonly string[]
   readonly #parts: LlamaServedModelParts
   readonly #model: LlamaModel
   readonly #seats: SequenceSeats
@@ -55,6 +56,7 @@ export class LlamaServedModel implements ServedModel {
     this.slots = context.totalSequences
     this.#seats = new SequenceSeats(Array.from({ length: this.slots }, () => context.getSequence()))
     this.#stopTokens = template.stopTokens
+    this.chatStops = template.stopTexts
   }
 
   /** Special tokens may be written as text, as prompts do that were formatted by hand. */

@@ -19,6 +19,7 @@ export class ScriptedModel implements ServedModel {
   readonly vocabularySize = 0x10000
   readonly contextTokens = 200
   readonly slots = 2
+  readonly chatStops = ['STOP']
   answer = 'one two three'
   failure: Error | undefined
   gate: Promise<void> | undefined
