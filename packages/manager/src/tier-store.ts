@@ -3,6 +3,7 @@ import type { Layout } from '@kvbm/layout'
 import type { BlockPool, MutableBlocks, ResetReport } from '@kvbm/pool'
 import type { SlotFile } from '@kvbm/storage'
 import type { WaitOptions } from './patience.js'
+import { RecordNames } from './record-names.js'
 import { TransfersInFlight } from './transfers-in-flight.js'
 
 /** Memory for blocks on their way is kept like a tier, but nothing in it has a name. */
@@ -51,6 +52,7 @@ export class TierStore<N extends StoreName = StoreName> {
   /** CRC32C of block n's canonical bytes; meaningful where `#known[n]` is CHECKSUM. */
   readonly #checksums: Uint32Array
   readonly #known: Uint8Array
+  readonly #recordNames: RecordNames | undefined
   readonly #poison: boolean
 
   constructor({ name, shape, pool, layout, storages, slots, poison = false }: TierParts<N>) {
@@ -62,6 +64,7 @@ export class TierStore<N extends StoreName = StoreName> {
     this.blockBytes = blockBytes(shape)
     this.#checksums = new Uint32Array(pool.total)
     this.#known = new Uint8Array(pool.total)
+    this.#recordNames = slots && new RecordNames(slots)
     this.#poison = poison
   }
 
@@ -113,6 +116,7 @@ export class TierStore<N extends StoreName = StoreName> {
     this.#forget(ids)
     await this.slots?.reserve(ids)
     await this.slots?.invalidate(ids)
+    this.#recordNames?.clear(ids)
   }
 
   /**
@@ -121,9 +125,7 @@ export class TierStore<N extends StoreName = StoreName> {
    */
   async record(ids: Uint32Array, hashes: BlockHashes, checksums: Uint32Array | undefined): Promise<void> {
     if (checksums === undefined) return
-    const positions = Uint32Array.from(ids, (_, index) => hashes.start + index)
-    const parents = hashes.backing.slice(0, hashes.words.length)
-    await this.slots?.commit({ slots: ids.slice(), hashes: hashes.words, parents, positions, checksums })
+    await this.#commit(ids.slice(), hashes, checksums)
     for (const [index, id] of ids.entries()) this.recordChecksum(id, checksums[index]!)
   }
 
@@ -133,21 +135,24 @@ export class TierStore<N extends StoreName = StoreName> {
     await this.slots?.invalidate(Uint32Array.from({ length: this.pool.total }, (_, id) => id))
   }
 
-  /** Forgets those of these blocks that are cached and held by nobody, on disk for later processes, too. */
+  /** Forgets those of these blocks that nobody holds, on disk for later processes, too: every record with their name goes. */
   async resetBlocks(hashes: BlockHashes): Promise<ResetReport> {
-    const ids = this.onDisk ? this.#idsOf(hashes) : []
     const report = this.pool.resetBlocks(hashes)
     const present = this.pool.scan(hashes)
-    await this.slots?.invalidate(Uint32Array.from(ids.filter((id, index) => id >= 0 && present[index] === 0)))
+    const records = this.#recordNames?.slotsOf(hashes, (index) => present[index] === 0)
+    if (records !== undefined) await this.slots?.invalidate(records)
     return report
   }
 
-  /** The block of each hash, −1 where there is none. */
-  #idsOf(hashes: BlockHashes): number[] {
-    return Array.from({ length: hashes.count }, (_, index) => {
-      using blocks = this.pool.peek(hashes.subarray(index, index + 1))
-      return blocks.ids[0] ?? -1
-    })
+  async #commit(slots: Uint32Array, hashes: BlockHashes, checksums: Uint32Array): Promise<void> {
+    const positions = Uint32Array.from(slots, (_, index) => hashes.start + index)
+    const parents = hashes.backing.slice(0, hashes.words.length)
+    try {
+      await this.slots?.commit({ slots, hashes: hashes.words, parents, positions, checksums })
+    } finally {
+      // Also after a failure: some of the records may have been written.
+      this.#recordNames?.set(slots, hashes.words)
+    }
   }
 
   /** A block that is handed out has new bytes coming. */

@@ -66,7 +66,7 @@ export class Tier<N extends TierName = TierName> {
     await this.#open().reset()
   }
 
-  /** Forgets those of these blocks that are cached and held by nobody. Does not stop at a miss. */
+  /** Forgets those of these blocks that are held by nobody, on disk for later processes, too. Does not stop at a miss. */
   async resetBlocks(hashes: BlockHashes): Promise<ResetReport> {
     return this.#open().resetBlocks(hashes)
   }
