@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { superfluous } from '../src/prune.js'
@@ -90,6 +90,22 @@ test('a directory without models gets no file of ours', async () => {
   expect((await kvbm.run(['prune', world.at('none'), '--keep', '0'])).code).toBe(1)
   expect(existsSync(world.at('none'))).toBe(false)
 })
+
+test.skipIf(process.platform === 'win32')(
+  'a directory that others may write is refused, and left as it is',
+  async () => {
+    using world = new CacheWorld()
+    await world.fill([prompt(100)])
+    chmodSync(world.dir, 0o777)
+    for (const command of [['prune', '--keep', '0'], ['clear'], ['clear', '--tenant', 'acme']]) {
+      const [name, ...flags] = command
+      const { code, err } = await kvbm.run([name!, world.dir, ...flags, '--yes'])
+      expect(code).toBe(1)
+      expect(err).toContain('writable by others')
+    }
+    expect((await kvbm.json<{ blocks: number }>('inspect', world.dir)).blocks).toBe(6)
+  },
+)
 
 test.each([
   [[], /Give --keep SIZE or --older-than AGE/],
