@@ -48,6 +48,7 @@ export const managerSchema = z
     if (!isRecord(config)) return
     anyTierRule(config, context)
     for (const tier of TIER_NAMES) tierRules(tier, config, context)
+    ownMemoryRule(config, context)
   }, ALWAYS)
 
 type Fields = z.output<typeof managerSchema>
@@ -94,6 +95,22 @@ function storageKindRule(tier: TierName, { storage, allocator }: LayoutFields, c
     const rule = `storages for the ${tier} tier: ${quoted(STORAGE_KINDS[tier])}`
     report(context, [`${tier}Layout`, 'storage'], kinds, { rule, remedy: 'Move them to the tier of their kind.' })
   }
+}
+
+/** Blocks of two tiers in the same memory would overwrite each other. A disk tier is given none. */
+function ownMemoryRule({ deviceLayout, hostLayout }: Fields, context: z.RefinementCtx): void {
+  const taken = regionsOf(deviceLayout)
+  const shared = regionsOf(hostLayout).filter((region) => taken.includes(region))
+  if (shared.length === 0) return
+  report(context, ['hostLayout', 'storage'], shared, {
+    rule: 'memory that deviceLayout.storage does not have, too: blocks would overlap in these regions',
+    remedy: 'Give each tier its own, or leave hostLayout.storage out.',
+  })
+}
+
+function regionsOf(layout: unknown): number[] {
+  const storages = isRecord(layout) && Array.isArray(layout.storage) ? layout.storage : []
+  return storages.filter(isStorage).map(({ regionId }) => regionId)
 }
 
 const DISK_STORAGE = {

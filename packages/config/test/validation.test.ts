@@ -165,6 +165,15 @@ const SINGLE: ReadonlyArray<readonly [name: string, parts: Plain, path: string, 
     'hostLayout.storage',
     ['device'],
   ],
+  [
+    'one memory in two tiers',
+    {
+      deviceLayout: { ...HOST, storage: [storage('system')] },
+      hostLayout: { ...HOST, storage: [storage('system')] },
+    },
+    'hostLayout.storage',
+    [1],
+  ],
   ['an empty list of storages', { hostLayout: { ...HOST, storage: [] } }, 'hostLayout.storage', []],
   ['something that is no storage', { hostLayout: { ...HOST, storage: [{}] } }, 'hostLayout.storage.0', {}],
   [

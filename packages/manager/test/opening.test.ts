@@ -4,7 +4,7 @@ import { createTransferRuntime, DiskAllocator, SystemAllocator, wrapMemory } fro
 import { Registry } from 'prom-client'
 import { expect, expectTypeOf, test } from 'vitest'
 import { DEFAULT_SETTINGS, KvBlockManager, type ManagerSettings } from '../src/index.js'
-import { compute, faultyWorld, MODEL, openManager, recordingLogger, temporaryDirectory } from './world.js'
+import { BLOCK_BYTES, compute, faultyWorld, MODEL, openManager, recordingLogger, temporaryDirectory } from './world.js'
 
 /** Memory and locks that were taken are given back: the directory can be opened, and nothing is left of the runtime. */
 async function expectNothingLeft(path: string): Promise<void> {
@@ -197,4 +197,15 @@ test('settings have defaults, show in status, and are refused when they cannot b
 test('warnings of the configuration reach the logger, with path and remedy', async () => {
   await using world = await faultyWorld({ device: 4, host: 2 })
   expect(world.log).toContainEqual(expect.stringMatching(/^warn: hostLayout\.numBlocks: .*Raise it\.$/))
+})
+test('memory that is given to two tiers is refused, for their blocks would overwrite each other', async () => {
+  await using runtime = createTransferRuntime()
+  const memory = wrapMemory(new Uint8Array(4 * BLOCK_BYTES), { runtime })
+  const given = { numBlocks: 4, storage: [memory] }
+  const more = { runtime: { workerId: 0, asyncRuntime: runtime }, deviceLayout: given, hostLayout: given }
+  await expect(openManager({ more })).rejects.toMatchObject({
+    code: 'KVBM_CONFIG_INVALID',
+    issues: [{ path: 'hostLayout.storage', value: [memory.regionId] }],
+  })
+  await memory.close()
 })
