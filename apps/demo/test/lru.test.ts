@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { openCache } from '../src/cache.js'
 import { openRequests, type Requests } from '../src/requests.js'
@@ -6,8 +7,10 @@ import { StandInEngine } from '../src/stand-in-engine.js'
 import { Tally } from '../src/tally.js'
 import { lruHitRatio } from './lru-oracle.js'
 
-const TRACE = process.env.KVBM_TRACE ?? ''
-const skipped = existsSync(TRACE) ? '' : 'SKIPPED, KVBM_TRACE names no trace file: '
+/** Optional data: what `KVBM_TRACE` names, else a file beside the project. */
+const BESIDE = new URL('../../../../shared/traces/mooncake_fast25_conversation_trace.jsonl.gz', import.meta.url)
+const TRACE = process.env.KVBM_TRACE ?? fileURLToPath(BESIDE)
+const skipped = existsSync(TRACE) ? '' : `SKIPPED, there is no trace ${TRACE} (KVBM_TRACE names another): `
 if (skipped !== '') console.warn(`${skipped}hit ratios on a recorded trace`)
 
 /** What the whole stack hits with one tier. */
