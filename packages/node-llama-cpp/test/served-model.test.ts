@@ -27,7 +27,6 @@ const open = (options: Options = {}): Promise<ServedWorld> =>
 
 const prompt = words(400)
 const other = words(400, 2)
-const captured = ({ model }: ServedWorld): Promise<unknown> => model.warm(Uint32Array.from(words(2, 9)))
 
 describe.skipIf(isMissing)(`a served model${why}`, () => {
   test('answers a prompt again from memory, with the very same text, and after a restart from disk', async () => {
@@ -40,7 +39,7 @@ describe.skipIf(isMissing)(`a served model${why}`, () => {
       const first = await world.ask(question)
       cold = first.text
       expect(first).toMatchObject({ promptTokens: 400, cachedTokens: 0, sources: ['computed'], completionTokens: 12 })
-      await captured(world)
+      await world.model.settled()
       const second = await world.ask(question)
       expect(second).toMatchObject({ text: cold, sources: ['host', 'computed'] })
       expect(second.cachedTokens).toBeGreaterThanOrEqual(320)
@@ -65,7 +64,7 @@ describe.skipIf(isMissing)(`a served model${why}`, () => {
   test('brings a prompt back that its only sequence has lost', async () => {
     await using world = await open({ model: { slots: 1 } })
     await world.ask({ prompt })
-    await captured(world)
+    await world.model.settled()
     await world.ask({ prompt: other })
     expect(await world.ask({ prompt })).toMatchObject({ cachedTokens: 384, sources: ['host', 'computed'] })
   })
@@ -73,9 +72,9 @@ describe.skipIf(isMissing)(`a served model${why}`, () => {
   test('without the cache it computes everything, and leaves nothing behind', async () => {
     await using world = await open()
     const without = await world.ask({ prompt, kv: { cache: false } })
-    await captured(world)
+    await world.model.settled()
     expect(await world.ask({ prompt, kv: { exact: true } })).toMatchObject({ cachedTokens: 0, text: without.text })
-    await captured(world)
+    await world.model.settled()
     expect(await world.ask({ prompt, kv: { cache: false } })).toMatchObject({ cachedTokens: 0, text: without.text })
   })
 
@@ -136,10 +135,10 @@ describe.skipIf(isMissing)(`a served model${why}`, () => {
     const tokens = [prompt, other].map((one) => Uint32Array.from(one))
     const beside = tokens.map((one) => world.model.generate({ tokens: one, maxTokens: 1, temperature: 0, exact: true }))
     await Promise.all(beside.map(drain))
-    await captured(world)
+    await world.model.settled()
     const alone = await world.ask(exact)
     expect(alone.cachedTokens).toBe(0)
-    await captured(world)
+    await world.model.settled()
     expect(await world.ask(exact)).toMatchObject({ text: alone.text, sources: ['host', 'computed'] })
   })
 
@@ -147,7 +146,7 @@ describe.skipIf(isMissing)(`a served model${why}`, () => {
     await using world = await open({ model: { slots: 3 }, server: { waitingMax: 32 } })
     const { text } = await world.ask({ prompt, kv: { exact: true } })
     await Promise.all(Array.from({ length: 32 }, (_, client) => visit(world, client)))
-    await captured(world)
+    await world.model.settled()
     expect(world.kv.status().models[0]).toMatchObject({ state: 'open', users: 0 })
     expect((await world.ask({ prompt, kv: { exact: true } })).text).toBe(text)
   })
@@ -242,7 +241,7 @@ describe.skipIf(isMissing)(`a served model${why}`, () => {
     const options = { cache: { dir: blocks.path, metricsRegistry }, server: { metricsRegistry } }
     await using world = await open({ ...options, model: { slots: 1 } })
     await world.ask({ prompt })
-    await captured(world)
+    await world.model.settled()
     await world.ask({ prompt: other })
     await world.ask({ prompt })
     const metrics = await (await fetch(`${world.url}/metrics`)).text()

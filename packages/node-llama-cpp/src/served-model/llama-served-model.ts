@@ -94,7 +94,7 @@ export class LlamaServedModel implements ServedModel {
     const started = performance.now()
     const turn = await this.#turn({ ...options, tokens })
     const cachedTokens = await this.#fill(tokens, turn, options.signal).finally(() => turn.end())
-    await this.#parts.connector.settled()
+    await this.settled()
     await this.#parts.connector.warm(tokens, options)
     return { promptTokens: tokens.length, cachedTokens, ms: performance.now() - started }
   }
@@ -105,6 +105,11 @@ export class LlamaServedModel implements ServedModel {
 
   status(): ServedStatus {
     return servedStatus(this.#parts.connector.status().model)
+  }
+
+  /** Resolves when no capture waits or runs; runs those that wait. For who wants to be sure that an answer's prompt is cached. */
+  settled(): Promise<void> {
+    return this.#parts.connector.settled()
   }
 
   /** Ends what runs and frees the engine; the cache stays its owner's. Idempotent. */
