@@ -1,4 +1,5 @@
 export { assert, invalidArgument, nonNegativeInteger, positiveInteger } from './assert.js'
+export { attempt } from './attempt.js'
 export type { BlockBytes, BlockGather, BlockScatter } from './block-bytes.js'
 export {
   BlockHashes,
@@ -47,5 +48,6 @@ export type {
   StorageKind,
 } from './storage.js'
 export { TIER_NAMES, type TierName } from './tier.js'
+export { TIMER_MS_MAX } from './timer-ms-max.js'
 export type { TransferAgent } from './transfer-agent.js'
 export type { TransferJob, TransferOptions, TransferRuntime, TransferRuntimeStats } from './transfer-runtime.js'

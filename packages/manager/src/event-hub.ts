@@ -1,4 +1,4 @@
-import type { BlockEvent, EventManager, Logger } from '@kvbm/core'
+import { attempt, type BlockEvent, type EventManager, type Logger } from '@kvbm/core'
 import { EventReader } from './event-reader.js'
 import type { BlocksCorrupt, ManagerEventListener, TierStateChanged } from './manager-event.js'
 
@@ -16,14 +16,17 @@ export class EventHub implements EventManager {
     this.#logger = options.logger
   }
 
+  readonly #failed = (why: string): void =>
+    this.#logger.error(`An event listener threw; the event is lost for it: ${why}`)
+
   publish(event: BlockEvent): void {
-    if (this.#external !== undefined) this.#guarded(() => this.#external?.publish(event))
+    if (this.#external !== undefined) attempt(() => this.#external?.publish(event), this.#failed)
     this.emit(event)
   }
 
   emit(event: BlockEvent | BlocksCorrupt | TierStateChanged): void {
     const numbered = { ...event, sequence: this.#sequence++ }
-    for (const listener of this.#listeners) this.#guarded(() => listener(numbered))
+    for (const listener of this.#listeners) attempt(() => listener(numbered), this.#failed)
     for (const reader of this.#readers) reader.push(numbered)
   }
 
@@ -52,13 +55,5 @@ export class EventHub implements EventManager {
     this.#isClosed = true
     this.#listeners.clear()
     for (const reader of this.#readers) reader.end()
-  }
-
-  #guarded(deliver: () => void): void {
-    try {
-      deliver()
-    } catch (error) {
-      this.#logger.error(`An event listener threw; the event is lost for it: ${String(error)}`)
-    }
   }
 }

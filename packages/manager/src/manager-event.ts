@@ -31,5 +31,5 @@ type Numbered<E> = E extends unknown
 /** What a manager tells: block events, damage, states of tiers and gaps, numbered in one sequence. */
 export type ManagerEvent = Numbered<BlockEvent | BlocksCorrupt | TierStateChanged | EventsMissed>
 
-/** Called in the same turn as the event; it must return quickly. */
+/** Called in the same turn as the event; it must return quickly. What it throws, or rejects with, is logged. */
 export type ManagerEventListener = (event: ManagerEvent) => void

@@ -8,6 +8,7 @@ import {
   ClosedError,
   type DisposeStack,
   KvbmError,
+  type Logger,
   TIER_NAMES,
   type TierName,
 } from '@kvbm/core'
@@ -51,6 +52,7 @@ export interface ReadOptions extends WaitOptions {
 export interface Parts extends HandOverOptions, OffloadTools {
   readonly config: ResolvedConfig
   readonly settings: ManagerSettings
+  readonly logger: Logger
   readonly shape: BlockShape
   readonly tiers: ReadonlyMap<TierName, TierStore<TierName>>
   /** Configured tiers that could not be opened safely, with the reason. */
@@ -308,17 +310,16 @@ export class Manager {
   }
 
   #reportHeld(): void {
-    const { tiers, config } = this.#parts
+    const { tiers, logger } = this.#parts
     for (const [name, { pool }] of tiers)
       if (pool.held > 0)
-        config.runtime.logger.warn(
+        logger.warn(
           `The manager closes while ${pool.held} ${name} blocks are held. Release handles and leases before close().`,
         )
   }
 
   #leaveToLastCopy(freed: Promise<void>): void {
-    const { transfers, config, settings } = this.#parts
-    const { logger } = config.runtime
+    const { transfers, logger, settings } = this.#parts
     transfers.abandonAll()
     logger.warn(
       `${transfers.running} copies still run ${settings.closeDeadlineMs} ms after close(). What they touch is freed when they end.`,

@@ -11,6 +11,7 @@ import {
 import { loadBinding } from '@kvbm/native'
 import { createTransferRuntime, LockUnavailableError, type NativeTransferRuntime } from '@kvbm/storage'
 import { hashTokens, loadXxh3 } from '@kvbm/tokens'
+import { calmLogger } from './calm-logger.js'
 import { Counters } from './counters.js'
 import { EventHub } from './event-hub.js'
 import { Integrity } from './integrity.js'
@@ -34,18 +35,18 @@ export async function openManager(
 ): Promise<Manager> {
   const config = KvBlockManagerConfig.parse(given)
   const settings = resolveSettings(options)
+  const logger = calmLogger(config.runtime.logger)
   config.runtime.signal?.throwIfAborted()
   refuseSharding(config)
-  warn(config)
-  const owned = new DisposeStack()
-  const ties = new DisposeStack()
+  warn(config, logger)
+  const stacks = { owned: new DisposeStack(), ties: new DisposeStack() }
   try {
-    const manager = new Manager(await openParts(config, settings, { owned, ties }))
-    await tie(manager, config, ties)
+    const manager = new Manager(await openParts({ config, settings, logger, ...stacks }))
+    await tie(manager, { config, logger, ...stacks })
     return manager
   } catch (error) {
-    await undo(ties, config.runtime.logger)
-    await undo(owned, config.runtime.logger)
+    await undo(stacks.ties, logger)
+    await undo(stacks.owned, logger)
     throw error
   }
 }
@@ -57,8 +58,8 @@ async function undo(stack: DisposeStack, logger: Logger): Promise<void> {
     .catch((error: unknown) => logger.error(`Giving back what was opened failed, too: ${String(error)}`))
 }
 
-function warn({ warnings, runtime }: ResolvedConfig): void {
-  for (const { path, rule, remedy } of warnings) runtime.logger.warn(`${path}: ${rule}. ${remedy}`)
+function warn({ warnings }: ResolvedConfig, logger: Logger): void {
+  for (const { path, rule, remedy } of warnings) logger.warn(`${path}: ${rule}. ${remedy}`)
 }
 
 function refuseSharding(config: ResolvedConfig): void {
@@ -66,32 +67,28 @@ function refuseSharding(config: ResolvedConfig): void {
     if (layout.logical !== undefined) throw new ShardingUnavailableError(`${name}Layout`)
 }
 
-/** What is closed, in which order, when the manager is. */
-interface Stacks {
-  readonly owned: DisposeStack
-  readonly ties: DisposeStack
-}
+/** What a manager is made from: `ties` and then `owned` are closed when it is. */
+type Beginning = Pick<Parts, 'config' | 'settings' | 'logger' | 'owned' | 'ties'>
 
-async function openParts(config: ResolvedConfig, settings: ManagerSettings, stacks: Stacks): Promise<Parts> {
-  const { owned } = stacks
+async function openParts(beginning: Beginning): Promise<Parts> {
+  const { config, settings, logger, owned } = beginning
   const shape = modelShape(config.model)
   const runtime = openRuntime(config, owned)
-  const machinery = newMachinery(config, settings, runtime)
+  const machinery = newMachinery(beginning, runtime)
   const { transfers, events, closing } = machinery
-  const opening = { config, shape, runtime, settings, events, owned }
+  const opening = { config, shape, runtime, settings, events, logger, owned }
   const { tiers, off } = await openTiers(opening)
   const store = await openStaging(opening)
   const deadlineMs = settings.transferDeadlineMs
   const staging = new Staging({ store, transfers, deadlineMs, closing: closing.signal })
-  const queues = connectTiers([...tiers.values()], config, settings, machinery)
-  const remote = await openRemote(config.runtime, owned)
+  const queues = connectTiers([...tiers.values()], beginning, machinery)
+  const remote = await openRemote(config.runtime, logger, owned)
   const hash = await hasher(config)
-  return { ...machinery, ...stacks, config, settings, shape, tiers, off, staging, queues, remote, hash }
+  return { ...machinery, ...beginning, shape, tiers, off, staging, queues, remote, hash }
 }
 
 /** What moves blocks and tells of it; it opens nothing. */
-function newMachinery(config: ResolvedConfig, settings: ManagerSettings, runtime: NativeTransferRuntime) {
-  const { logger } = config.runtime
+function newMachinery({ config, settings, logger }: Beginning, runtime: NativeTransferRuntime) {
   const { transferDeadlineMs: deadlineMs, transferBatchMax: batchMax } = settings
   const closing = new AbortController()
   const counters = new Counters()
@@ -135,7 +132,7 @@ async function openTiers(opening: OpenTierOptions): Promise<OpenedTiers> {
     } catch (error) {
       if (!(error instanceof LockUnavailableError) || tiers.size === 0) throw error
       off.set(name, error.message)
-      opening.config.runtime.logger.warn(`The ${name} tier is off: ${error.message}`)
+      opening.logger.warn(`The ${name} tier is off: ${error.message}`)
     }
   }
   return { tiers, off }
@@ -144,11 +141,10 @@ async function openTiers(opening: OpenTierOptions): Promise<OpenedTiers> {
 /** Registration above offers blocks to the next tier below. */
 function connectTiers(
   tiers: readonly TierStore<TierName>[],
-  config: ResolvedConfig,
-  { offloadQueueMax: queueMax, offloadConcurrency: concurrency }: ManagerSettings,
+  { config, settings, logger }: Beginning,
   tools: OffloadTools,
 ): OffloadQueue[] {
-  const { logger } = config.runtime
+  const { offloadQueueMax: queueMax, offloadConcurrency: concurrency } = settings
   return tiers.slice(0, -1).map((from, index) => {
     const to = tiers[index + 1]!
     const filter = config[`${from.name}Layout`]?.offloadFilter
@@ -166,8 +162,8 @@ async function hasher({ model }: ResolvedConfig): Promise<Parts['hash']> {
 }
 
 /** Shows the manager in the caller's registry, and closes it with the caller's signal. */
-async function tie(manager: Manager, { runtime }: ResolvedConfig, ties: DisposeStack): Promise<void> {
-  const { metricsRegistry, workerId, signal, logger } = runtime
+async function tie(manager: Manager, { config, logger, ties }: Omit<Beginning, 'settings'>): Promise<void> {
+  const { metricsRegistry, workerId, signal } = config.runtime
   if (metricsRegistry !== undefined)
     ties.defer(await exposeMetrics(metricsRegistry, { workerId, status: () => manager.status() }))
   if (signal === undefined) return

@@ -8,6 +8,7 @@ import {
   type EventManager,
   invalidArgument,
   type LayoutType,
+  type Logger,
   layoutKind,
   type Storage,
   type StorageAllocator,
@@ -32,6 +33,7 @@ export interface OpenTierOptions {
   readonly runtime: NativeTransferRuntime
   readonly settings: ManagerSettings
   readonly events: EventManager
+  readonly logger: Logger
   /** Takes over everything that was opened, in order. */
   readonly owned: DisposeStack
 }
@@ -120,10 +122,9 @@ async function openDiskTier(layout: ResolvedLayout, options: OpenTierOptions): P
 
 async function openSlots(
   { allocator, numBlocks }: ResolvedLayout,
-  { config, shape, runtime, owned }: OpenTierOptions,
+  { config, shape, runtime, logger, owned }: OpenTierOptions,
 ): Promise<SlotFile> {
   const fingerprint = modelFingerprint(config.model)
-  const { logger } = config.runtime
   const slotBytes = blockBytes(shape)
   const segmentBytes = growthBytes(numBlocks * slotBytes)
   const wanted = { fingerprint, numSlots: numBlocks, slotBytes, segmentBytes, logger }

@@ -1,4 +1,4 @@
-import { DeadlineError, invalidArgument } from '@kvbm/core'
+import { DeadlineError, invalidArgument, TIMER_MS_MAX } from '@kvbm/core'
 
 /** How long a caller is willing to wait. */
 export interface WaitOptions {
@@ -7,9 +7,6 @@ export interface WaitOptions {
   /** Rejects with `DeadlineError` after so many milliseconds, for the whole call. Default: no limit of the caller's own. */
   readonly deadlineMs?: number | undefined
 }
-
-/** The longest delay a timer takes; beyond it Node would fire at once. */
-export const TIMER_MS_MAX = 2 ** 31 - 1
 
 /**
  * Waits for `work` as long as the caller is willing to. Giving up does not stop the work: whoever started it must keep

@@ -15,7 +15,8 @@ export interface RemoteStatus {
  * error when it is required. A given agent stays its giver's to close.
  */
 export async function openRemote(
-  { nixl, workerId, logger }: ResolvedConfig['runtime'],
+  { nixl, workerId }: ResolvedConfig['runtime'],
+  logger: Logger,
   owned: DisposeStack,
 ): Promise<RemoteStatus> {
   if (nixl.mode === 'disabled') return { state: 'off', reason: 'disabled in the configuration' }

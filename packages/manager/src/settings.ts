@@ -1,5 +1,4 @@
-import { invalidArgument } from '@kvbm/core'
-import { TIMER_MS_MAX } from './patience.js'
+import { invalidArgument, TIMER_MS_MAX } from '@kvbm/core'
 
 /** Limits of the manager. Every queue and wait has one; docs/architecture.md says where each acts. */
 export interface ManagerSettings {

@@ -1,6 +1,6 @@
 import type { BlockEvent } from '@kvbm/core'
 import { Registry } from 'prom-client'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { BUFFERED_EVENTS_MAX } from '../src/event-reader.js'
 import type { ManagerEvent } from '../src/index.js'
 import { METRICS } from '../src/metrics.js'
@@ -163,6 +163,46 @@ test('the event manager of the configuration gets block events, also of what a d
   using lease = after.match(hashes)
   expect(lease.count).toBe(2)
 })
+
+test('an async listener or event manager that rejects is logged, and the process goes on', async () => {
+  const later = (what: string) => async (): Promise<never> => {
+    throw new Error(`${what} later`)
+  }
+  await using world = await faultyWorld({ host: 4, more: { eventManager: { publish: later('published') } } })
+  world.manager.onEvent(later('heard'))
+  const { kept } = await compute(world.manager, 1)
+  await new Promise(setImmediate)
+  expect(world.log.filter((line) => line.startsWith('error'))).toEqual([
+    expect.stringContaining('published later'),
+    expect.stringContaining('heard later'),
+  ])
+  kept.release()
+})
+
+test.each([
+  ['throws', () => fail()],
+  ['rejects', async () => fail()],
+])('a logger that %s neither keeps a manager from opening nor fails a call; it is said once', async (_, level) => {
+  const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+  using dir = temporaryDirectory()
+  const logger = { debug: level, info: level, warn: level, error: level }
+  const more = { runtime: { workerId: 0, logger }, deviceLayout: { numBlocks: 4 }, hostLayout: { numBlocks: 2 } }
+  await using manager = await openManager({ disk: { numBlocks: 2, path: dir.path }, more })
+  manager.onEvent(fail)
+  const { kept } = await compute(manager, 1)
+  await manager.settled()
+  expect(warn).toHaveBeenCalledExactlyOnceWith(
+    expect.stringContaining('no room for logs'),
+    expect.objectContaining({ code: 'KVBM_LOGGER_FAILED' }),
+  )
+  kept.release()
+  await manager.close()
+  warn.mockRestore()
+})
+
+function fail(): never {
+  throw new Error('no room for logs')
+}
 
 test('console and a logger with levels of its own fit, and are called as methods', async () => {
   class Levels {

@@ -1,9 +1,17 @@
-import { type BlockHashes, type EventManager, PackedHashes, type RemovalReason, type TierName } from '@kvbm/core'
+import {
+  attempt,
+  type BlockHashes,
+  type EventManager,
+  PackedHashes,
+  type RemovalReason,
+  type TierName,
+} from '@kvbm/core'
 import type { PoolCounters } from './pool-counters.js'
 
 /**
  * Is told at once, in the same turn, after the change is complete: one call per run of consecutive blocks registered, one call
- * per allocation that evicted. Must return quickly; it may call the pool. What it throws is counted and reported once.
+ * per allocation that evicted. Must return quickly; it may call the pool. What it throws, or rejects
+ * with, is counted and reported once.
  */
 export interface PoolObserver {
   /** Blocks became matchable by `register`. */
@@ -29,7 +37,7 @@ export class Notifier {
   readonly #eventManager: EventManager | undefined
   readonly #tier: TierName | undefined
   readonly #counters: PoolCounters
-  readonly #queue: Array<() => void> = []
+  readonly #queue: Array<() => unknown> = []
   #telling = false
 
   constructor({ eventManager, observer, tier, counters }: NotifierOptions) {
@@ -37,6 +45,13 @@ export class Notifier {
     this.#eventManager = eventManager
     this.#tier = tier
     this.#counters = counters
+  }
+
+  readonly #failed = (why: string): void => {
+    this.#counters.listenerErrors++
+    if (this.#counters.listenerErrors > 1) return
+    const options = { type: 'KvbmWarning', code: 'KVBM_LISTENER_FAILED' }
+    process.emitWarning(`A listener of a block pool threw: ${why}. The pool goes on; later ones are counted.`, options)
   }
 
   /** Whether anybody wants to know the names of blocks that go. */
@@ -73,7 +88,7 @@ export class Notifier {
   flush(): void {
     if (this.#telling || this.#queue.length === 0) return
     this.#telling = true
-    for (let tell = this.#queue.shift(); tell !== undefined; tell = this.#queue.shift()) this.#attempt(tell)
+    for (let tell = this.#queue.shift(); tell !== undefined; tell = this.#queue.shift()) attempt(tell, this.#failed)
     this.#telling = false
   }
 
@@ -81,23 +96,7 @@ export class Notifier {
     this.#add(() => this.#eventManager?.publish(event))
   }
 
-  #add(tell: () => void): void {
+  #add(tell: () => unknown): void {
     this.#queue.push(tell)
-  }
-
-  #attempt(tell: () => void): void {
-    try {
-      tell()
-    } catch (error) {
-      this.#counters.listenerErrors++
-      if (this.#counters.listenerErrors > 1) return
-      process.emitWarning(
-        `A listener of a block pool threw: ${String(error)}. The pool goes on; later ones are counted.`,
-        {
-          type: 'KvbmWarning',
-          code: 'KVBM_LISTENER_FAILED',
-        },
-      )
-    }
   }
 }

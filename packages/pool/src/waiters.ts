@@ -1,4 +1,4 @@
-import { DeadlineError } from '@kvbm/core'
+import { DeadlineError, TIMER_MS_MAX } from '@kvbm/core'
 
 /** What ends a wait besides its success. */
 export interface WaitOptions {
@@ -13,9 +13,6 @@ interface Waiter<T> {
   readonly resolve: (value: T) => void
   readonly reject: (reason: unknown) => void
 }
-
-/** The longest delay a timer takes; beyond it Node would fire at once. */
-const TIMER_MS_MAX = 2 ** 31 - 1
 
 /**
  * Callers waiting for some number of blocks, first come first served: while the first does not get what it asked for, nobody

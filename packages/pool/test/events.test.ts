@@ -145,4 +145,16 @@ describe('a listener that throws', () => {
       expect.objectContaining({ code: 'KVBM_LISTENER_FAILED' }),
     ])
   })
+
+  test('neither does one whose promise rejects, nor does it end the process', async () => {
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    const fail = async (): Promise<never> => {
+      throw new Error('listener broke later')
+    }
+    using here = world(4, { observer: { registered: fail }, eventManager: { publish: fail } })
+    here.put(counted(2)).release()
+    await new Promise(setImmediate)
+    expect(here.pool.stats().listenerErrors).toBe(2)
+    expect(warn).toHaveBeenCalledExactlyOnceWith(expect.stringContaining('broke later'), expect.anything())
+  })
 })
