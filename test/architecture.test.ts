@@ -66,6 +66,38 @@ describe('a planted violation', () => {
         'packages/pool imports @kvbm/native, but does not declare it.',
       ],
     ],
+    ...[
+      "import { createRequire } from 'node:module'\ncreateRequire(import.meta.url)('@kvbm/native')",
+      "import * as module from 'node:module'\nmodule.createRequire(import.meta.url)('@kvbm/native')",
+      "import { createRequire } from 'node:module'\nconst load = createRequire(import.meta.url)\nload('@kvbm/native')",
+      "import { createRequire } from 'node:module'\ncreateRequire(import.meta.url).resolve('@kvbm/native')",
+    ].map((source): [string, Tree, string[]] => [
+      `a wrong require: ${source.split('\n').slice(1).join('; ')}`,
+      pool(source),
+      [
+        'packages/pool/src/pool.ts imports node:module, but pool is pure: it imports nothing of Node.',
+        `packages/pool/src/pool.ts imports @kvbm/native, ${allowed}`,
+        'packages/pool imports @kvbm/native, but does not declare it.',
+      ],
+    ]),
+    ...["require('@kvbm/native')", "import native = require('@kvbm/native')"].map(
+      (source): [string, Tree, string[]] => [
+        `a wrong require of a CommonJS file: ${source}`,
+        { ...pool("import './old.cjs'"), 'packages/pool/src/old.cts': source },
+        [
+          `packages/pool/src/old.cts imports @kvbm/native, ${allowed}`,
+          'packages/pool imports @kvbm/native, but does not declare it.',
+        ],
+      ],
+    ),
+    [
+      'an orphan of another module kind',
+      { 'packages/pool/src/orphan.cts': '', 'packages/pool/src/child.mts': '' },
+      ['orphan.cts', 'child.mts'].map(
+        (name) =>
+          `packages/pool/src/${name} is reached from no front door of packages/pool (packages/pool/src/index.ts).`,
+      ),
+    ],
     [
       'a wrong import that is handed on',
       { 'packages/core/src/word.ts': "export * from 'zod'\nexport const word = 1\n" },

@@ -46,7 +46,8 @@ export const pathsStayInside: Rule = (house) =>
     ({ files }) => files,
     ({ folder, sources }, file, { specifier }) => {
       if (!specifier.startsWith('.') || file.path.endsWith('tsup.config.ts')) return []
-      const inside = file.path.startsWith(`${sources}/`) && !specifier.endsWith('.node') ? sources : folder
+      // The addon and the manifest lie beside the sources and are packed with them.
+      const inside = file.path.startsWith(`${sources}/`) && !/\.(node|json)$/.test(specifier) ? sources : folder
       if (resolvePath(file, specifier).startsWith(`${inside}/`)) return []
       return [`${file.path} imports ${specifier}, which lies outside ${inside}/.`]
     },

@@ -22,7 +22,7 @@ function namedPaths(file: SourceFile): string[] {
 }
 
 export function resolvePath({ path }: SourceFile, specifier: string): string {
-  return posix.join(posix.dirname(path), specifier).replace(/\.js$/, '.ts')
+  return posix.join(posix.dirname(path), specifier).replace(/\.([cm]?)js(x?)$/, '.$1ts$2')
 }
 
 /** All files that `roots` lead to by importing or naming them, the roots included. */

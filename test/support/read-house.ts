@@ -94,7 +94,7 @@ function readPackage(root: string, folder: string): Package {
     ...filesBelow(root, posix.join(folder, 'test')),
     `${folder}/tsup.config.ts`,
   ]
-  const files = own.filter((path) => path.endsWith('.ts') && existsSync(join(root, path)))
+  const files = own.filter((path) => /\.[cm]?tsx?$/.test(path) && existsSync(join(root, path)))
   return { name, folder, manifest, sources, files: files.map((path) => readSource(root, path)) }
 }
 
@@ -119,7 +119,7 @@ function importOf(node: ts.Node): Import | undefined {
   return specifier === undefined ? undefined : { specifier: specifier.text, kind: kindOf(node) }
 }
 
-/** The literal that names what a node imports: of import and export declarations, `import()`, `require()`, import types. */
+/** The literal that names what a node imports: of import and export declarations, `import()`, `require`, import types. */
 function specifierOf(node: ts.Node): ts.StringLiteralLike | undefined {
   const name = specifierNode(node)
   return name !== undefined && ts.isStringLiteralLike(name) ? name : undefined
@@ -127,13 +127,22 @@ function specifierOf(node: ts.Node): ts.StringLiteralLike | undefined {
 
 function specifierNode(node: ts.Node): ts.Node | undefined {
   if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) return node.moduleSpecifier
+  if (ts.isExternalModuleReference(node)) return node.expression
   if (ts.isLiteralTypeNode(node) && ts.isImportTypeNode(node.parent)) return node.literal
   if (ts.isCallExpression(node) && isImportingCall(node.expression)) return node.arguments[0]
   return undefined
 }
 
 function isImportingCall(callee: ts.Expression): boolean {
-  return callee.kind === ts.SyntaxKind.ImportKeyword || (ts.isIdentifier(callee) && callee.text === 'require')
+  if (callee.kind === ts.SyntaxKind.ImportKeyword || isRequire(callee)) return true
+  return ts.isPropertyAccessExpression(callee) && callee.name.text === 'resolve' && isRequire(callee.expression)
+}
+
+/** `require`, `createRequire(…)`, or the name that a file gave to what `createRequire` made. */
+function isRequire(callee: ts.Expression): boolean {
+  if (ts.isCallExpression(callee)) return /\bcreateRequire$/.test(callee.expression.getText())
+  if (!ts.isIdentifier(callee)) return false
+  return callee.text === 'require' || callee.getSourceFile().text.includes(`${callee.text} = createRequire(`)
 }
 
 // `import { type T }` is no type import: what is left of it after compiling still loads the file.
@@ -142,6 +151,7 @@ function kindOf(node: ts.Node): ImportKind {
   if (ts.isImportDeclaration(node)) {
     return node.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword ? 'type' : 'value'
   }
+  if (ts.isExternalModuleReference(node)) return node.parent.isTypeOnly ? 'type' : 'value'
   return ts.isExportDeclaration(node) && !node.isTypeOnly ? 'value' : 'type'
 }
 
