@@ -114,6 +114,17 @@ describe.skipIf(isMissing)(`with a cache${why}`, () => {
     expect(cacheOf(second).lastReport?.cachedTokens).toBe(240)
   })
 
+  test('a request that rests for a while ends by itself', async () => {
+    const sequence = (await world.cached()).getSequence()
+    await sequence.evaluateWithoutGeneratingNewTokens(PROMPT)
+    world.clock.pass(49)
+    await sequence.controlledEvaluate(words(3, 5))
+    world.clock.pass(49)
+    expect(cacheOf(sequence).lastReport).toBeUndefined()
+    world.clock.pass(1)
+    await expect.poll(() => cacheOf(sequence).lastReport).toMatchObject({ promptTokens: 200 })
+  })
+
   test('adaptStateToTokens: what stays is not restored, what comes back is', async () => {
     const context = await world.cached()
     const sequence = context.getSequence()

@@ -8,8 +8,8 @@ import { TokenClock } from './token-clock.js'
 /** A cache, and contexts of a tiny model with and without it. Whatever it gave goes with it. */
 export class CachedWorld implements AsyncDisposable {
   readonly kv: KvCache
+  readonly clock = new TokenClock()
   readonly #tiny: TinyEngine
-  readonly #clock = new TokenClock()
   readonly #contexts: LlamaContext[] = []
 
   constructor(tiny: TinyEngine, kv: KvCache) {
@@ -20,7 +20,7 @@ export class CachedWorld implements AsyncDisposable {
   /** A context as the engine gives it. */
   async plain(options?: LlamaContextOptions): Promise<LlamaContext> {
     const context = await this.#tiny.context({ sequences: 4, ...options })
-    this.#clock.watch(context)
+    this.clock.watch(context)
     this.#contexts.push(context)
     return context
   }
@@ -32,7 +32,7 @@ export class CachedWorld implements AsyncDisposable {
 
   /** `withKvCache` on the clock of this world. */
   use<T extends Parameters<typeof withKvCache>[0]>(target: T, options?: WithKvCacheOptions): T {
-    return withKvCache(target, this.kv, { clock: this.#clock, ...options })
+    return withKvCache(target, this.kv, { clock: this.clock, ...options })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,9 +1,14 @@
-import { type Clock, systemClock } from '@kvbm/connector'
+import type { Clock } from '@kvbm/connector'
+import { ManualClock } from '@kvbm/connector/testing'
 import type { LlamaContext, LlamaContextSequence } from 'node-llama-cpp'
 
-/** A clock on which evaluating a token takes a millisecond and nothing else takes time: the cache learns the same on every machine. */
+/**
+ * A clock on which evaluating a token takes a millisecond and nothing else takes time: the cache learns the same on every machine. Its
+ * alarms ring when a test says so.
+ */
 export class TokenClock implements Clock {
   readonly #sequences: LlamaContextSequence[] = []
+  readonly #alarms = new ManualClock()
 
   /** Counts the tokens of all sequences that the context gives from now on. */
   watch(context: LlamaContext): void {
@@ -22,6 +27,11 @@ export class TokenClock implements Clock {
   }
 
   after(delayMs: number, run: () => void): () => void {
-    return systemClock.after(delayMs, run)
+    return this.#alarms.after(delayMs, run)
+  }
+
+  /** Rings the alarms of the next `ms`. */
+  pass(ms: number): void {
+    this.#alarms.advance(ms)
   }
 }
