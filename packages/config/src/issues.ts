@@ -17,6 +17,17 @@ export function check<T>(schema: z.ZodType<T>, input: unknown, at: readonly stri
   return { ok: false, issues: parsed.error.issues.flatMap((issue) => worded(issue, at, schema)) }
 }
 
+/** What `look` finds, or one violation where the input itself throws: a getter, a proxy. */
+export function readable<T>(look: () => Checked<T>): Checked<T> {
+  try {
+    return look()
+  } catch (error) {
+    const value = error instanceof Error ? error.message : 'something that is no Error'
+    const remedy = 'Give plain data: a getter or a proxy of this configuration threw that.'
+    return { ok: false, issues: [{ path: 'config', value, rule: 'data that can be read', remedy }] }
+  }
+}
+
 /** Adds a violation that concerns several fields. For use in `superRefine(…, ALWAYS)`. */
 export function report(context: z.RefinementCtx, path: readonly string[], value: unknown, rule: FieldRule): void {
   context.addIssue({

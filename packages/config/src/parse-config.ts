@@ -1,8 +1,9 @@
-import { blockBytes, ConfigError, type ConfigIssue, type TierName } from '@kvbm/core'
+import { ConfigError, type ConfigIssue, type TierName } from '@kvbm/core'
 import type { z } from 'zod'
+import { blockRoom } from './block-room.js'
 import { parseBytes } from './byte-size.js'
 import { frozen, isRecord, unbuilt } from './draft.js'
-import { check } from './issues.js'
+import { check, readable } from './issues.js'
 import { type LayoutFields, resolveLayout } from './layout-schema.js'
 import { managerSchema, tierAllocator } from './manager-schema.js'
 import { type ModelConfig, resolveModel } from './model-schema.js'
@@ -36,7 +37,7 @@ export function tryConfig(
   { machine }: ParseOptions = {},
   noticed: readonly ConfigIssue[] = [],
 ): { readonly config?: ResolvedConfig; readonly issues: readonly ConfigIssue[] } {
-  const checked = check(managerSchema, plain(input))
+  const checked = readable(() => check(managerSchema, plain(input)))
   if (!checked.ok) return { issues: checked.issues }
   return { config: resolve(checked.value, machine, noticed), issues: [] }
 }
@@ -78,6 +79,7 @@ function withWarnings(parts: Omit<ResolvedConfig, 'warnings'>, found: readonly C
 function resolveTier(tier: TierName, fields: LayoutFields | undefined, model: ModelConfig): ResolvedLayout | undefined {
   if (fields === undefined) return undefined
   const { bytes, ...layout } = resolveLayout({ ...fields, allocator: tierAllocator(tier, fields) })
-  const numBlocks = layout.numBlocks ?? Math.floor(parseBytes(bytes!) / blockBytes(modelShape(model)))
+  const numBlocks =
+    layout.numBlocks ?? Math.floor(parseBytes(bytes!) / blockRoom({ tier, ...layout }, modelShape(model)))
   return frozen<ResolvedLayout>({ ...layout, numBlocks })
 }

@@ -1,3 +1,4 @@
+export { ALIGNMENT_MAX } from './alignment-max.js'
 export { assert, invalidArgument, nonNegativeInteger, positiveInteger } from './assert.js'
 export { attempt } from './attempt.js'
 export type { BlockBytes, BlockGather, BlockScatter } from './block-bytes.js'
@@ -10,6 +11,7 @@ export {
 } from './block-hashes.js'
 export { type BlockShape, blockBytes, regionBytes, rowBytes } from './block-shape.js'
 export { BLOCKS_MAX } from './blocks-max.js'
+export { checkWait } from './check-wait.js'
 export { DisposeStack } from './dispose-stack.js'
 export { DType, dtypeName, dtypeWidthBytes, ELEMENT_DTYPES, type ElementDType, type OpaqueDType } from './dtype.js'
 export {

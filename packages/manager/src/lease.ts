@@ -1,4 +1,4 @@
-import type { BlockHashes, TierName } from '@kvbm/core'
+import { type BlockHashes, invalidArgument, type TierName } from '@kvbm/core'
 import type { ImmutableBlocks } from '@kvbm/pool'
 
 /** Consecutive blocks of a lease that lie in one tier. */
@@ -58,4 +58,9 @@ export class Lease {
   [Symbol.dispose](): void {
     this.release()
   }
+}
+
+/** By its parts, so that the lease of another copy of the package is known, too. */
+export function expectLease(lease: Lease): void {
+  if (!Array.isArray(lease?.runs)) throw invalidArgument('lease', 'a Lease, as match() gives it', lease)
 }

@@ -6,6 +6,7 @@ import {
   type BlockShape,
   blockBytes,
   ClosedError,
+  checkWait,
   type DisposeStack,
   KvbmError,
   type Logger,
@@ -17,7 +18,7 @@ import { BlockIo } from './block-io.js'
 import type { Counters } from './counters.js'
 import type { EventHub } from './event-hub.js'
 import { BlocksScatter, type HandOverOptions, LeaseGather } from './hand-over.js'
-import type { Lease } from './lease.js'
+import { expectLease, type Lease } from './lease.js'
 import type { ManagerEvent, ManagerEventListener } from './manager-event.js'
 import { matchTiers } from './matcher.js'
 import type { OffloadQueue } from './offload-queue.js'
@@ -172,6 +173,7 @@ export class Manager {
    */
   gather(lease: Lease, wait: WaitOptions = {}): BlockGather {
     this.#assertOpen()
+    expectLease(lease)
     return new LeaseGather({ lease, wait, storeOf: (run) => this.#storeOf(run.blocks) }, this.#parts)
   }
 
@@ -203,6 +205,7 @@ export class Manager {
    */
   async offload(blocks: ImmutableBlocks, options: OffloadOptions = {}): Promise<OffloadReport> {
     this.#assertOpen()
+    checkWait(options)
     expectNamed('offload', blocks)
     const from = this.#storeOf(blocks)
     const to = this.#below(from, options.to)
@@ -217,6 +220,8 @@ export class Manager {
    */
   async onboard(lease: Lease, options: OnboardOptions = {}): Promise<Lease> {
     this.#assertOpen()
+    checkWait(options)
+    expectLease(lease)
     for (const { blocks } of lease.runs) this.#storeOf(blocks)
     const to = this.#store(options.to ?? this.#names[0]!)
     if (to.onDisk && this.#names.length > 1)
@@ -259,6 +264,7 @@ export class Manager {
   events(
     options: { readonly signal?: AbortSignal } = {},
   ): AsyncIterableIterator<ManagerEvent, undefined> & AsyncDisposable {
+    checkWait(options)
     return this.#parts.events.read(options.signal)
   }
 

@@ -26,10 +26,11 @@ function spansOf(tiers: readonly TierStore<TierName>[], hashes: BlockHashes): Sp
 
 /** The longest prefix over all tiers, pinned. Synchronous, so nothing can be evicted between looking and pinning. */
 export function matchTiers(tiers: readonly TierStore<TierName>[], hashes: BlockHashes, counters: Counters): Lease {
-  counters.requested += hashes.count
+  const spans = spansOf(tiers, hashes)
   const runs: LeaseRun[] = []
   let count = 0
-  for (const { tier, from, to } of spansOf(tiers, hashes)) {
+  counters.requested += hashes.count
+  for (const { tier, from, to } of spans) {
     const blocks = tier.pool.match(hashes.subarray(from, to))
     counters.matched[tier.name] += blocks.count
     count += blocks.count

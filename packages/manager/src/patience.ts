@@ -1,4 +1,4 @@
-import { DeadlineError, invalidArgument, TIMER_MS_MAX } from '@kvbm/core'
+import { checkWait, DeadlineError, TIMER_MS_MAX } from '@kvbm/core'
 
 /** How long a caller is willing to wait. */
 export interface WaitOptions {
@@ -12,21 +12,20 @@ export interface WaitOptions {
  * Waits for `work` as long as the caller is willing to. Giving up does not stop the work: whoever started it must keep
  * what it touches alive until it settles.
  */
-export async function within<T>(work: Promise<T>, what: string, { signal, deadlineMs }: WaitOptions): Promise<T> {
+export async function within<T>(work: Promise<T>, what: string, wait: WaitOptions): Promise<T> {
   work.catch(() => {})
-  return patiently(what, { signal, deadlineMs }, (patience) =>
-    patience === undefined ? work : orAbort(work, patience),
-  )
+  return patiently(what, wait, (patience) => (patience === undefined ? work : orAbort(work, patience)))
 }
 
 /** Runs `act` with one signal for all that ends the caller's patience: the caller's own signal, and the deadline. */
 export async function patiently<T>(
   what: string,
-  { signal, deadlineMs }: WaitOptions,
+  wait: WaitOptions,
   act: (patience: AbortSignal | undefined) => Promise<T>,
 ): Promise<T> {
+  checkWait(wait)
+  const { signal, deadlineMs } = wait
   if (deadlineMs === undefined) return act(signal)
-  if (!(deadlineMs >= 0)) throw invalidArgument('deadlineMs', 'a number of 0 or more', deadlineMs)
   const deadline = new AbortController()
   const expire = (): void => deadline.abort(new DeadlineError(what, deadlineMs))
   const timer = setTimeout(expire, Math.min(deadlineMs, TIMER_MS_MAX))

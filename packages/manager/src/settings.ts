@@ -39,6 +39,7 @@ const MOST: Readonly<Partial<Record<Limit, number>>> = {
 
 /** Completes settings. Throws `RangeError` for a value out of range and `TypeError` for a name that is none. */
 export function resolveSettings(given: Partial<ManagerSettings> = {}): ManagerSettings {
+  if (typeof given !== 'object' || given === null) throw invalidArgument('settings', 'an object, or nothing', given)
   const poison = given.poison ?? process.env.NODE_ENV === 'development'
   if (typeof poison !== 'boolean') throw invalidArgument('settings.poison', 'true or false', poison)
   for (const name of Object.keys(given)) if (name !== 'poison') expectLimit(name)

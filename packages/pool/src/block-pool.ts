@@ -2,6 +2,7 @@ import {
   BLOCKS_MAX,
   type BlockHashes,
   ClosedError,
+  checkWait,
   type EventManager,
   type HashAlgorithm,
   invalidArgument,
@@ -149,9 +150,7 @@ export class BlockPool implements PoolFacts {
   async acquire(count: number, options: WaitOptions = {}): Promise<MutableBlocks> {
     this.#assertOpen()
     nonNegativeInteger('count', count)
-    if (options.deadlineMs !== undefined && !(options.deadlineMs >= 0)) {
-      throw invalidArgument('deadlineMs', 'a number of 0 or more', options.deadlineMs)
-    }
+    checkWait(options)
     options.signal?.throwIfAborted()
     if (count <= this.#unreserved) return this.#take(count)
     if (count > this.#usable || this.#waiters.size >= this.#waitersMax) throw this.#exhausted(count)

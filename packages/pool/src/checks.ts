@@ -5,6 +5,8 @@ import type { RestoredBlocks } from './restore.js'
 
 /** Hashes of another algorithm or page size name other blocks, even if their words were equal. */
 export function checkCompatible(pool: { pageSize: number; hashAlgorithm: HashAlgorithm }, hashes: BlockHashes): void {
+  if (!(hashes?.words instanceof Uint32Array))
+    throw invalidArgument('hashes', 'BlockHashes, as hash() gives them', hashes)
   if (hashes.algorithm !== pool.hashAlgorithm) {
     throw invalidArgument('hashes.algorithm', `'${pool.hashAlgorithm}', which the pool has`, hashes.algorithm)
   }
