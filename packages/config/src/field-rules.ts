@@ -1,4 +1,4 @@
-import { BLOCKS_MAX } from '@kvbm/core'
+import { ALIGNMENT_MAX, BLOCKS_MAX } from '@kvbm/core'
 
 /** What a field must be, and what to do when it is not. */
 export interface FieldRule {
@@ -125,7 +125,7 @@ export const FIELD_RULES: Readonly<Record<string, FieldRule>> = Object.freeze({
     remedy: 'Give an OffloadFilter, or leave it out to offload every block.',
   },
   'layout.alignment': {
-    rule: 'a power of two from 1 to 2^30',
+    rule: `a power of two from 1 to ${ALIGNMENT_MAX}`,
     remedy: 'Give the alignment of blocks in bytes, for example 4096, or leave it out.',
   },
   'layout.duplicates': { rule: "'allow' or 'reject'", remedy: "Leave it out for 'allow'." },

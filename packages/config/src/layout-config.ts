@@ -52,7 +52,7 @@ export class LayoutBuilder<Unset extends Field = Field> {
     return this.#with('offloadFilter', value)
   }
 
-  /** Blocks begin at multiples of this many bytes; a power of two. */
+  /** Blocks begin at multiples of this many bytes; a power of two of at most `ALIGNMENT_MAX`. */
   alignment(value: number): LayoutBuilder<Unset> {
     return this.#with('alignment', value)
   }

@@ -1,4 +1,5 @@
 import {
+  ALIGNMENT_MAX,
   type AllocatorSpec,
   BLOCKS_MAX,
   ConfigError,
@@ -30,7 +31,7 @@ export interface LayoutInput {
   readonly logical?: BlockParallelismStrategy | undefined
   /** Which blocks go to the next tier below. Default: all. */
   readonly offloadFilter?: OffloadFilter | undefined
-  /** Blocks begin at multiples of this many bytes. */
+  /** Blocks begin at multiples of this many bytes; a power of two of at most `ALIGNMENT_MAX`. */
   readonly alignment?: number | undefined
   /** Whether a block may be registered twice, each with its own bytes. Default `'allow'`. */
   readonly duplicates?: 'allow' | 'reject' | undefined
@@ -51,15 +52,15 @@ export interface LayoutConfig {
 
 const SOURCES = ['storage', 'allocator', 'logical'] as const
 
-function isLayoutType(value: unknown): value is LayoutType {
+export function isLayoutType(value: unknown): value is LayoutType {
   if (typeof value === 'string') return value === 'fully-contiguous' || value === 'paged'
   if (!isRecord(value) || Object.keys(value).length !== 2) return false
   if (value.kind === 'layer-separate') return typeof value.outerContiguous === 'boolean'
   return value.kind === 'custom' && isStrategy(value.strategy)
 }
 
-function isAlignment(value: unknown): value is number {
-  return typeof value === 'number' && value >= 1 && value <= 2 ** 30 && Number.isInteger(Math.log2(value))
+export function isAlignment(value: unknown): value is number {
+  return typeof value === 'number' && value >= 1 && value <= ALIGNMENT_MAX && Number.isInteger(Math.log2(value))
 }
 
 /** Fields of a layout and the rules between them. */

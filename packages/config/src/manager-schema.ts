@@ -2,7 +2,6 @@ import {
   type AllocatorSpec,
   BLOCKS_MAX,
   type BlockShape,
-  blockBytes,
   type EventManager,
   layoutKind,
   type StorageAllocator,
@@ -11,10 +10,11 @@ import {
   type TierName,
 } from '@kvbm/core'
 import { z } from 'zod'
+import { blockRoom } from './block-room.js'
 import { formatBytes, isByteSize, parseBytes } from './byte-size.js'
 import { isRecord } from './draft.js'
 import { ALWAYS, guarded, report } from './issues.js'
-import { type LayoutFields, layoutSchema } from './layout-schema.js'
+import { isAlignment, isLayoutType, type LayoutFields, layoutSchema } from './layout-schema.js'
 import { modelSchema, resolveModel } from './model-schema.js'
 import { runtimeSchema } from './runtime-schema.js'
 import { isAllocator, isEventManager, isStorage } from './structural.js'
@@ -141,11 +141,12 @@ function pathless(allocator: unknown): boolean {
 
 /** Sizes that only the model can judge; skipped while the model or the size itself is in error. */
 function capacityRule(tier: TierName, layout: LayoutFields, model: unknown, context: z.RefinementCtx): void {
-  const perBlock = modelBlockBytes(model)
-  if (perBlock === undefined) return
+  const shape = modelShape(model)
+  if (shape === undefined) return
+  const perBlock = blockRoom({ tier, ...placing(layout) }, shape)
   const { numBlocks, bytes } = layout
   if (isByteSize(bytes) && parseBytes(bytes) >= 1) budgetRule(tier, bytes, perBlock, context)
-  if (Number.isSafeInteger(numBlocks) && numBlocks! * perBlock > Number.MAX_SAFE_INTEGER) {
+  if (isBlockCount(numBlocks) && numBlocks * perBlock > Number.MAX_SAFE_INTEGER) {
     const rule = `at most ${Math.floor(Number.MAX_SAFE_INTEGER / perBlock)} blocks of ${perBlock} bytes (2^53 bytes)`
     report(context, [`${tier}Layout`, 'numBlocks'], numBlocks, { rule, remedy: 'Lower numBlocks.' })
   }
@@ -166,11 +167,21 @@ function budgetRule(tier: TierName, bytes: number | string, perBlock: number, co
   report(context, [`${tier}Layout`, 'bytes'], bytes, { rule, remedy })
 }
 
-function modelBlockBytes(model: unknown): number | undefined {
+/** What is wrong in itself has its own issue already, and does not decide how much room a block takes. */
+function placing({ layoutType, alignment }: LayoutFields): Pick<LayoutFields, 'layoutType' | 'alignment'> {
+  return {
+    layoutType: isLayoutType(layoutType) ? layoutType : undefined,
+    alignment: isAlignment(alignment) ? alignment : undefined,
+  }
+}
+
+function isBlockCount(numBlocks: unknown): numBlocks is number {
+  return Number.isSafeInteger(numBlocks) && (numBlocks as number) <= BLOCKS_MAX
+}
+
+function modelShape(model: unknown): BlockShape | undefined {
   const parsed = modelSchema.safeParse(model)
-  if (!parsed.success) return undefined
-  const shape: BlockShape = resolveModel(parsed.data)
-  return blockBytes(shape)
+  return parsed.success ? resolveModel(parsed.data) : undefined
 }
 
 function isStorageKind(kind: unknown): kind is StorageKind {

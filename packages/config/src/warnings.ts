@@ -1,8 +1,9 @@
 import { type ConfigIssue, TIER_NAMES, type TierName } from '@kvbm/core'
+import { blockRoom } from './block-room.js'
 import { formatBytes } from './byte-size.js'
 import type { ModelConfig } from './model-schema.js'
 import type { ResolvedConfig, ResolvedLayout } from './resolved-config.js'
-import { bytesPerBlock } from './sizing.js'
+import { bytesPerBlock, modelShape } from './sizing.js'
 
 /** Facts of the machine, found by the caller; a fact that is not given is not judged. Bytes throughout. */
 export interface MachineFacts {
@@ -19,17 +20,18 @@ type Parts = Omit<ResolvedConfig, 'warnings'>
 
 /** What is allowed but probably not meant. */
 export function findWarnings(config: Parts, machine: MachineFacts = {}): readonly ConfigIssue[] {
-  return [...machineWarnings(config, machine), ...tierWarnings(config), ...modelWarnings(config.model)]
+  const padding = TIER_NAMES.flatMap((tier) => paddingWarnings(tier, config[`${tier}Layout`], config.model))
+  return [...machineWarnings(config, machine), ...padding, ...tierWarnings(config), ...modelWarnings(config.model)]
 }
 
 function machineWarnings(config: Parts, machine: MachineFacts): ConfigIssue[] {
-  const { deviceLayout: device, hostLayout: host, diskLayout: disk, model } = config
-  const size = (layout: ResolvedLayout | undefined): number => ownBytes(layout, model)
+  const { hostLayout: host, model } = config
+  const size = (tier: TierName): number => ownBytes(tier, config[`${tier}Layout`], model)
   const onAccelerator = machine.deviceMemoryBytes !== undefined
-  const inMemory = size(host) + (onAccelerator ? 0 : size(device))
-  const pinned = host?.allocator?.kind === 'pinned' ? size(host) : 0
+  const inMemory = size('host') + (onAccelerator ? 0 : size('device'))
+  const pinned = host?.allocator?.kind === 'pinned' ? size('host') : 0
   return [
-    ...tooLarge('deviceLayout', size(device), machine.deviceMemoryBytes, 'the memory of the device'),
+    ...tooLarge('deviceLayout', size('device'), machine.deviceMemoryBytes, 'the memory of the device'),
     ...tooLarge(
       host === undefined ? 'deviceLayout' : 'hostLayout',
       inMemory,
@@ -37,7 +39,7 @@ function machineWarnings(config: Parts, machine: MachineFacts): ConfigIssue[] {
       'the memory of the machine',
     ),
     ...tooLarge('hostLayout', pinned, machine.lockLimitBytes, 'the memory that this process may lock', LOCK_REMEDY),
-    ...tooLarge('diskLayout', size(disk), machine.diskFreeBytes, 'the free space of the disk'),
+    ...tooLarge('diskLayout', size('disk'), machine.diskFreeBytes, 'the free space of the disk'),
   ]
 }
 
@@ -59,9 +61,20 @@ function tooLarge(
 }
 
 /** Bytes that a tier will take itself; memory that was handed over exists already. */
-function ownBytes(layout: ResolvedLayout | undefined, model: ModelConfig): number {
+function ownBytes(tier: TierName, layout: ResolvedLayout | undefined, model: ModelConfig): number {
   if (layout === undefined || layout.storage !== undefined || layout.logical !== undefined) return 0
-  return layout.numBlocks * bytesPerBlock(model)
+  return layout.numBlocks * blockRoom({ tier, ...layout }, modelShape(model))
+}
+
+/** An alignment that takes more room than the blocks themselves. */
+function paddingWarnings(tier: TierName, layout: ResolvedLayout | undefined, model: ModelConfig): ConfigIssue[] {
+  if (layout === undefined) return []
+  const bytes = bytesPerBlock(model)
+  const room = blockRoom({ tier, ...layout }, modelShape(model))
+  if (room <= 2 * bytes) return []
+  const rule = `little padding: a block of ${formatBytes(bytes)} takes ${formatBytes(room)}`
+  const remedy = 'Lower alignment, or leave it out; raise pageSize for larger blocks.'
+  return [{ path: `${tier}Layout.alignment`, value: layout.alignment, rule, remedy }]
 }
 
 function tierWarnings(config: Parts): ConfigIssue[] {

@@ -6,6 +6,7 @@ import {
   bytesPerBlock,
   formatBytes,
   KvBlockManagerConfig,
+  LayoutType,
   MODEL_PRESETS,
   type ModelPreset,
   modelPreset,
@@ -176,5 +177,28 @@ describe('presets', () => {
       "expected llama-3.1-8b, a known model shape, got 'llama3.1-8b'",
     )
     expect(() => modelPreset('toString' as ModelPreset)).toThrow(RangeError)
+  })
+})
+
+describe('a budget with an alignment', () => {
+  const model = { numLayers: 4, outerDim: 2, pageSize: 16, innerDim: 4096 }
+  const blocks = (fields: object) =>
+    KvBlockManagerConfig.parse({ model, hostLayout: { bytes: '8MiB', ...fields } }).hostLayout?.numBlocks
+
+  test('holds as many blocks as fit with their padding', () => {
+    expect(blocks({})).toBe(8)
+    expect(blocks({ alignment: 4096 })).toBe(8)
+    expect(blocks({ alignment: 2 ** 21 })).toBe(4)
+    expect(blocks({ alignment: 2 ** 18, layoutType: LayoutType.LayerSeparateBlockContiguous })).toBe(8)
+    expect(blocks({ alignment: 2 ** 18, layoutType: LayoutType.LayerSeparate })).toBe(4)
+  })
+
+  test('that has no room for one padded block is refused', () => {
+    expect(() => blocks({ bytes: '1MiB', alignment: 2 ** 21 })).toThrow(/room for at least one block of 2097152 bytes/)
+  })
+
+  test('of the disk tier takes no padding', () => {
+    const diskLayout = { bytes: '8MiB', alignment: 2 ** 21, allocator: { kind: 'disk', path: './kv' } } as const
+    expect(KvBlockManagerConfig.parse({ model, diskLayout }).diskLayout?.numBlocks).toBe(8)
   })
 })

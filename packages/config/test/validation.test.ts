@@ -203,6 +203,12 @@ const SINGLE: ReadonlyArray<readonly [name: string, parts: Plain, path: string, 
     expect.anything(),
   ],
   ['an alignment of 3', { hostLayout: { ...HOST, alignment: 3 } }, 'hostLayout.alignment', 3],
+  [
+    'an alignment that is nothing but padding',
+    { hostLayout: { ...HOST, alignment: 2 ** 30 } },
+    'hostLayout.alignment',
+    2 ** 30,
+  ],
   ['an unknown policy', { hostLayout: { ...HOST, duplicates: 'drop' } }, 'hostLayout.duplicates', 'drop'],
   ['no tier', { hostLayout: undefined }, 'deviceLayout', undefined],
 ]

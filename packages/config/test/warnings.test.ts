@@ -1,6 +1,6 @@
 import type { OffloadFilter, Storage } from '@kvbm/core'
 import { describe, expect, test } from 'vitest'
-import { type ConfigObject, KvBlockManagerConfig, type MachineFacts } from '../src/index.js'
+import { type ConfigObject, KvBlockManagerConfig, LayoutType, type MachineFacts } from '../src/index.js'
 
 /** Blocks of 1 MiB. */
 const MODEL = { numLayers: 4, outerDim: 2, pageSize: 16, innerDim: 4096 }
@@ -86,6 +86,24 @@ describe('sizes that do not fit the machine', () => {
     const judged = KvBlockManagerConfig.parse(built, { machine: { diskFreeBytes: MiB } })
     expect([built.warnings.length, judged.warnings.map((warning) => warning.path)]).toEqual([0, ['diskLayout']])
     expect(judged).toEqual(built)
+  })
+})
+
+describe('padding', () => {
+  const layerwise = { layoutType: LayoutType.LayerSeparate, numBlocks: 4 }
+
+  test('of more than half of the room of a block is a warning', () => {
+    expect(warnings({ hostLayout: { numBlocks: 4, alignment: 2 * MiB } })).toEqual([])
+    const [warning] = warnings({ hostLayout: { ...layerwise, alignment: MiB } })
+    expect(warning).toMatchObject({ path: 'hostLayout.alignment', value: MiB })
+    expect(warning!.rule).toBe('little padding: a block of 1 MiB takes 8 MiB')
+    expect(paths({ hostLayout: { ...layerwise, alignment: MiB / 8 } })).toEqual([])
+  })
+
+  test('counts as memory of the tier', () => {
+    const hostLayout = { numBlocks: 100, alignment: 2 * MiB }
+    expect(paths({ hostLayout }, { memoryBytes: 199 * MiB })).toEqual(['hostLayout'])
+    expect(paths({ hostLayout }, { memoryBytes: 200 * MiB })).toEqual([])
   })
 })
 

@@ -1,4 +1,12 @@
-import { type BlockShape, invalidArgument, LayoutType, positiveInteger, rowBytes, type Storage } from '@kvbm/core'
+import {
+  ALIGNMENT_MAX,
+  type BlockShape,
+  invalidArgument,
+  LayoutType,
+  positiveInteger,
+  rowBytes,
+  type Storage,
+} from '@kvbm/core'
 import { CustomLayout, customBytes } from './custom-layout.js'
 import { contiguousBytes, FullyContiguousLayout } from './fully-contiguous-layout.js'
 import { LayerSeparateLayout, layerBytes } from './layer-separate-layout.js'
@@ -13,7 +21,7 @@ export interface LayoutGeometry {
   readonly type: LayoutType
   readonly shape: BlockShape
   readonly numBlocks: number
-  /** Where blocks (or a layer's parts of them) begin: multiples of this power of two, in bytes. Default 1. */
+  /** Where blocks (or a layer's parts of them) begin: multiples of this power of two, in bytes, at most 2 MiB. Default 1. */
   readonly alignment?: number | undefined
   /** Only paged: bytes of one segment. Default 64 MiB. */
   readonly segmentBytes?: number | undefined
@@ -58,9 +66,13 @@ function complete({ type, shape, numBlocks, alignment = 1, segmentBytes = DEFAUL
   positiveInteger('rowBytes (innerDim × dtype)', rowBytes(shape))
   positiveInteger('segmentBytes', segmentBytes)
   if (shape.outerDim !== 1 && shape.outerDim !== 2) throw invalidArgument('outerDim', '1 or 2', shape.outerDim)
-  if (!(Number.isSafeInteger(alignment) && alignment > 0 && Number.isInteger(Math.log2(alignment))))
-    throw invalidArgument('alignment', 'a power of two', alignment)
+  checkAlignment(alignment)
   return { type, shape, numBlocks, alignment, segmentBytes }
+}
+
+function checkAlignment(alignment: number): void {
+  if (alignment >= 1 && alignment <= ALIGNMENT_MAX && Number.isInteger(Math.log2(alignment))) return
+  throw invalidArgument('alignment', `a power of two from 1 to ${ALIGNMENT_MAX}`, alignment)
 }
 
 /** A wrong word must not become one of the layouts, least of all one that swaps keys and values. */

@@ -241,7 +241,9 @@ describe.each(EVERY_TYPE.map((type) => [nameOf(type), type] as const))('%s', (_,
 
   test('a geometry that cannot be is refused, by name (case 23)', () => {
     const sizes = (wrong: object) => () => layoutStorageBytes({ ...FC, type, ...wrong })
-    for (const alignment of [3, 0, -1, 1.5]) expect(sizes({ alignment })).toThrow(/alignment: expected a power of two/)
+    for (const alignment of [3, 0, -1, 1.5, 2 ** 22])
+      expect(sizes({ alignment })).toThrow(/alignment: expected a power of two from 1 to 2097152/)
+    expect(sizes({ alignment: 2 ** 21 })).not.toThrow()
     expect(sizes({ numBlocks: 0 })).toThrow(/numBlocks: expected a positive integer, got 0/)
     expect(sizes({ shape: { ...SHAPE, numLayers: 0 } })).toThrow(/numLayers/)
     expect(sizes({ shape: { ...SHAPE, outerDim: 3 } })).toThrow(/outerDim: expected 1 or 2, got 3/)
