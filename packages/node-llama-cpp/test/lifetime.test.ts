@@ -96,6 +96,21 @@ describe.skipIf(isMissing)(`coming to an end${why}`, () => {
     expect(world.kv.status().counters.capturedBlocks).toBeGreaterThan(25)
   })
 
+  test('an answer that nobody asks on for a minute lets the captures of others run, and may go on', async () => {
+    await using world = await cachedWorld(tiny)
+    const context = await world.cached()
+    const [left, other] = [context.getSequence(), context.getSequence()]
+    const open = left.evaluate(words(50, 3), { yieldEogToken: true })
+    await open.next()
+    await answer(other, PROMPT)
+    expect(cacheOf(other).connector.status().captures.pending).toBe(1)
+    world.clock.pass(60_000)
+    await expect.poll(() => world.kv.status().counters.capturedBlocks).toBe(3 + 25)
+    expect((await open.next()).done).toBe(false)
+    await open.return()
+    expect(await answer(left, words(3, 4))).toHaveLength(8)
+  })
+
   test('aborted while it restores, a request rejects with the reason; the sequence is empty and can be used', async () => {
     await using world = await cachedWorld(tiny)
     const context = await world.cached()

@@ -109,7 +109,9 @@ export class SequenceCache {
         const { value, done } = await this.#timed(request, fed, () => generation.next(input))
         request.prefilled()
         if (done === true) return
+        this.#requests.suspend(request)
         input = (yield value) ?? undefined
+        this.#requests.resume(request)
         fed = Array.isArray(input) ? input.length : 1
       }
     } finally {

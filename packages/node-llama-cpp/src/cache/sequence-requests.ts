@@ -7,6 +7,8 @@ import type { SoundPrefix } from './sound-prefix.js'
 
 /** After a call that may be one of many (a loop of single tokens) a request ends when so long nothing follows. */
 const QUIET_MS = 50
+/** An answer whose next token nobody asks for in so long ends its request: it must not hold up the captures of others for ever. */
+const ABANDONED_MS = 60_000
 /** How long a sequence that is disposed of waits for its last capture. */
 const LAST_CAPTURE_MS = 1000
 /** A call with fewer blocks of tokens than this goes on with the request before it; the cache would not load less anyway. */
@@ -42,7 +44,8 @@ export class SequenceRequests {
   #open: SequenceRequest | undefined
   #last: SequenceRequest | undefined
   #lastReport: SessionReport | undefined
-  #cancelQuiet: (() => void) | undefined
+  #isResting = false
+  #cancelEnd: (() => void) | undefined
 
   constructor(parts: SequenceRequestsParts) {
     this.settings = parts.settings
@@ -72,14 +75,26 @@ export class SequenceRequests {
 
   /** A call of this request is done, and perhaps another one follows. */
   rest(request: SequenceRequest): void {
-    this.#cancelQuiet = this.#parts.context.clock.after(QUIET_MS, () => void this.finish(request))
+    this.#endAfter(QUIET_MS, request)
+    this.#isResting = this.#open === request
+  }
+
+  /** A token of the answer goes to the caller, who perhaps asks for the next one. */
+  suspend(request: SequenceRequest): void {
+    this.#endAfter(ABANDONED_MS, request)
+  }
+
+  /** The caller does, or another call came. */
+  resume(request: SequenceRequest): void {
+    if (this.#open !== request) return
+    this.#cancelEnd?.()
+    this.#cancelEnd = undefined
+    this.#isResting = false
   }
 
   async finish(request: SequenceRequest): Promise<void> {
-    if (this.#open === request) {
-      this.#open = undefined
-      this.#stopQuiet()
-    }
+    this.resume(request)
+    if (this.#open === request) this.#open = undefined
     this.#lastReport = await request.end()
   }
 
@@ -88,7 +103,7 @@ export class SequenceRequests {
   }
 
   async endResting(): Promise<void> {
-    if (this.#cancelQuiet !== undefined) await this.endOpen()
+    if (this.#isResting) await this.endOpen()
   }
 
   /** Resolves when the last request is captured, or that takes too long. */
@@ -106,8 +121,8 @@ export class SequenceRequests {
   }
 
   #resting(tokens: number): SequenceRequest | undefined {
-    if (this.#cancelQuiet === undefined || tokens >= BLOCKS_MIN * this.#parts.context.kv.pageSize) return undefined
-    this.#stopQuiet()
+    if (!this.#isResting || tokens >= BLOCKS_MIN * this.#parts.context.kv.pageSize) return undefined
+    if (this.#open !== undefined) this.resume(this.#open)
     return this.#open
   }
 
@@ -138,9 +153,10 @@ export class SequenceRequests {
     return lost.length > 0 ? [lost, rest] : splitAt(rest, from, loaded.cuts.slice(0, -1))
   }
 
-  #stopQuiet(): void {
-    this.#cancelQuiet?.()
-    this.#cancelQuiet = undefined
+  #endAfter(ms: number, request: SequenceRequest): void {
+    if (this.#open !== request) return
+    this.resume(request)
+    this.#cancelEnd = this.#parts.context.clock.after(ms, () => void this.finish(request))
   }
 }
 
