@@ -1,11 +1,11 @@
-import { ConfigError, type ConfigIssue } from '@kvbm/core'
+import { BLOCKS_MAX, ConfigError, type ConfigIssue } from '@kvbm/core'
 import { isRecord } from './draft.js'
 import { ENVIRONMENT_VARIABLES, type EnvironmentVariable, FOREIGN_VARIABLES } from './environment-variables.js'
 import type { KvBlockManagerConfig } from './manager-config.js'
 import { modelSchema } from './model-schema.js'
 import { nearestName } from './nearest-name.js'
 import { type ParseOptions, tryConfig } from './parse-config.js'
-import { recommendedBlocks } from './sizing.js'
+import { RECOMMENDED_PERCENT, recommendedBlocks } from './sizing.js'
 
 /** Names and texts, as `process.env` has them. */
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -21,7 +21,10 @@ type Plain = Record<string, unknown>
 
 const MODEL_DEFAULTS = Object.freeze({ numLayers: 32, outerDim: 2, pageSize: 16 })
 const INNER_DIM_DEFAULT = 4096
-const DEVICE_MEMORY_DEFAULT: Environment = Object.freeze({ GPU_MEMORY_GB: '24' })
+/** Its text is a memory and becomes a number of blocks: the rule of that number would not be understood. */
+const MEMORY_VARIABLE = 'GPU_MEMORY_GB'
+const MEMORY_RULE = `a number of GiB of which ${RECOMMENDED_PERCENT} % hold 1 to ${BLOCKS_MAX} blocks`
+const DEVICE_MEMORY_DEFAULT: Environment = Object.freeze({ [MEMORY_VARIABLE]: '24' })
 
 /**
  * A configuration from the variables of `ENVIRONMENT_VARIABLES`, which docs/configuration.md shows as a table. Throws one
@@ -108,7 +111,7 @@ function tier(fields: Plain, allocator: Plain): Plain | undefined {
 /** `GPU_MEMORY_GB` as blocks, 80 % of what fits; its default holds where no tier has a size. */
 function deviceTier(fields: Plain, chosen: readonly Reading[], model: Plain, alone: boolean): Plain | undefined {
   const layout = tier(fields, { kind: 'device' })
-  const given = chosen.find(({ variable }) => variable.name === 'GPU_MEMORY_GB')
+  const given = chosen.find(({ variable }) => variable.name === MEMORY_VARIABLE)
   const unsized = alone && !('numBlocks' in fields || 'bytes' in fields)
   const memory = given ?? (unsized ? readings(DEVICE_MEMORY_DEFAULT)[0] : undefined)
   if (memory === undefined || memory.value === 0) return layout
@@ -128,7 +131,8 @@ function namingVariable(issue: ConfigIssue, chosen: readonly Reading[]): ConfigI
   const variable = reading?.variable ?? ENVIRONMENT_VARIABLES.find(({ path }) => path === issue.path)
   if (variable === undefined) return issue
   const remedy = `Set ${variable.name}, which gives ${issue.path}. ${issue.remedy}`
-  return { path: variable.name, value: reading?.text, rule: issue.rule, remedy }
+  const rule = variable.name === MEMORY_VARIABLE ? MEMORY_RULE : issue.rule
+  return { path: variable.name, value: reading?.text, rule, remedy }
 }
 
 /** Names of our prefix that nobody reads and that look like one of ours. */

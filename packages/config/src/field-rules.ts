@@ -1,5 +1,8 @@
 import { ALIGNMENT_MAX, BLOCKS_MAX } from '@kvbm/core'
 
+/** Tokens of one block at most: hashes count them in 32 bits. */
+export const PAGE_SIZE_MAX = 2 ** 32 - 1
+
 /** What a field must be, and what to do when it is not. */
 export interface FieldRule {
   readonly rule: string
@@ -59,7 +62,10 @@ export const FIELD_RULES: Readonly<Record<string, FieldRule>> = Object.freeze({
     remedy: 'Give the number of layers, for example numLayers: 32.',
   },
   'model.outerDim': { rule: '1 or 2', remedy: 'Give 2 for key and value, 1 for a fused cache (MLA).' },
-  'model.pageSize': { rule: 'an integer of 1 or more', remedy: 'Give the tokens per block, for example pageSize: 16.' },
+  'model.pageSize': {
+    rule: `an integer of 1 to ${PAGE_SIZE_MAX}`,
+    remedy: 'Give the tokens per block, for example pageSize: 16.',
+  },
   'model.innerDim': {
     rule: 'an integer of 1 or more',
     remedy: 'Give the elements per token, layer and outer entry: KV heads × head size, for example innerDim: 1024.',

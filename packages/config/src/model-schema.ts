@@ -1,6 +1,7 @@
 import { ConfigError, DType, dtypeWidthBytes, ELEMENT_DTYPES, type HashAlgorithm } from '@kvbm/core'
 import { z } from 'zod'
 import { frozen, isRecord, unbuilt } from './draft.js'
+import { PAGE_SIZE_MAX } from './field-rules.js'
 import { ALWAYS, check, guarded, integer, report } from './issues.js'
 
 /** Order of the elements of a region: tokens then heads (`nhd`), or heads then tokens (`hnd`). */
@@ -60,7 +61,7 @@ export const modelSchema = z
     modelId: z.string().min(1).optional(),
     numLayers: count,
     outerDim: integer(1, 2),
-    pageSize: integer(1, 2 ** 32 - 1),
+    pageSize: integer(1, PAGE_SIZE_MAX),
     innerDim: count.optional(),
     kvHeads: count.optional(),
     headDim: count.optional(),

@@ -172,7 +172,12 @@ describe('errors name variables', () => {
   })
 
   test('a memory too small for one block is an error, not an empty tier', () => {
-    expect(issuesOf({ GPU_MEMORY_GB: '0.001' })).toMatchObject([{ path: 'GPU_MEMORY_GB', value: '0.001' }])
+    expect(issuesOf({ GPU_MEMORY_GB: '0.001' })).toMatchObject([
+      { path: 'GPU_MEMORY_GB', value: '0.001', rule: 'a number of GiB of which 80 % hold 1 to 134217728 blocks' },
+    ])
+    expect(issuesOf({ KVBM_HOST_NUM_BLOCKS: '99999999999' })).toMatchObject([
+      { path: 'KVBM_HOST_NUM_BLOCKS', value: '99999999999', rule: 'an integer of 1 to 134217728' },
+    ])
   })
 })
 

@@ -104,7 +104,7 @@ test('the message of the error names every path, value, rule and remedy', () => 
     '5 problems in the configuration:',
     '  model.numLayers: an integer of 1 or more, got 0. Give the number of layers, for example numLayers: 32.',
     '  model.outerDim: required: 1 or 2, got nothing. Give 2 for key and value, 1 for a fused cache (MLA).',
-    '  model.pageSize: required: an integer of 1 or more, got nothing. Give the tokens per block, for example pageSize: 16.',
+    '  model.pageSize: required: an integer of 1 to 4294967295, got nothing. Give the tokens per block, for example pageSize: 16.',
     '  model.innerDim: required: an integer of 1 or more, got nothing. Give innerDim: 1024, or kvHeads: 8 and headDim: 128 instead.',
     "  deviceLayout: at least one of deviceLayout, hostLayout and diskLayout, got nothing. Add a tier, for example hostLayout: { bytes: '4GiB' }.",
   ])

@@ -213,6 +213,11 @@ const SINGLE: ReadonlyArray<readonly [name: string, parts: Plain, path: string, 
   ['no tier', { hostLayout: undefined }, 'deviceLayout', undefined],
 ]
 
+test('a bound that was broken is said', () => {
+  const pageSize = Number.MAX_SAFE_INTEGER
+  expect(issues({ model: { ...MODEL, pageSize } })).toMatchObject([{ rule: 'an integer of 1 to 4294967295' }])
+})
+
 describe('each mistake is exactly one issue with path, value, rule and remedy', () => {
   test.each(SINGLE)('%s', (_name, parts, path, value) => {
     expect(issues(parts)).toEqual([

@@ -48,7 +48,7 @@ export class ConfigError extends KvbmError {
   readonly issues: readonly ConfigIssue[]
 
   constructor(issues: readonly ConfigIssue[]) {
-    const lines = issues.map((issue) => `  ${issue.path}: ${issue.rule}, got ${show(issue.value)}. ${issue.remedy}`)
+    const lines = issues.map(lineOf)
     super(
       'KVBM_CONFIG_INVALID',
       `${issues.length} problem${issues.length === 1 ? '' : 's'} in the configuration:\n${lines.join('\n')}`,
@@ -57,8 +57,12 @@ export class ConfigError extends KvbmError {
   }
 }
 
-/** Characters of a value that an error message repeats. */
+/** Characters of a name or a value that an error message repeats. */
 const SHOWN_CHARS_MAX = 200
+
+function lineOf({ path, rule, value, remedy }: ConfigIssue): string {
+  return `  ${shortened(path, SHOWN_CHARS_MAX)}: ${rule}, got ${show(value)}. ${remedy}`
+}
 
 function show(value: unknown): string {
   return shortened(spelled(value), SHOWN_CHARS_MAX)

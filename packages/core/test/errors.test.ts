@@ -148,6 +148,13 @@ describe('ConfigError', () => {
     ])
   })
 
+  test('cuts a name without end, and keeps it whole in its issue', () => {
+    const path = `model.${'x'.repeat(100_000)}`
+    const error = new ConfigError([{ path, value: 1, rule: 'a known name', remedy: 'Remove it.' }])
+    expect(error.message).toMatch(/model\.x{90,200}…: a known name, got 1\. Remove it\.$/)
+    expect(error.issues[0]!.path).toBe(path)
+  })
+
   test('shows values that JSON cannot', () => {
     const circular: { self?: unknown } = {}
     circular.self = circular
