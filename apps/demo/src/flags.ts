@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { nearestName } from '@kvbm/core'
 import { UsageError } from './usage-error.js'
 
 /** The flags that a scene knows: those that take a value, and switches. */
@@ -23,15 +24,19 @@ function givenValue(
   table: FlagTable,
 ) {
   const flag = Object.hasOwn(table, name) ? table[name] : undefined
-  if (flag === undefined)
-    throw new UsageError(
-      `There is no flag ${rawName}. Did you mean --${nearest(name, Object.keys(table))}? See --help.`,
-    )
+  if (flag === undefined) throw unknownFlag(name, rawName, table)
   if (flag.type === 'boolean' && value !== undefined)
     throw new UsageError(`${rawName}: takes no value, got '${value}'. Leave the value out.`)
   if (flag.type === 'string' && (value === undefined || value === '' || value.startsWith('--')))
     throw new UsageError(`${rawName}: expected a value, got ${value || 'nothing'}. See --help.`)
   return value ?? ''
+}
+
+function unknownFlag(name: string, rawName: string, table: FlagTable): UsageError {
+  const near = nearestName(name, Object.keys(table))
+  return new UsageError(
+    `There is no flag ${rawName}.${near === undefined ? '' : ` Did you mean --${near}?`} See --help.`,
+  )
 }
 
 /** What a number may be, and what it is when it is not given. */
@@ -60,22 +65,4 @@ export function blockBytesOf(flags: Flags, fallback: number): number {
   if (blockBytes % PAGE_BYTES === 0) return blockBytes
   const near = Math.ceil(blockBytes / PAGE_BYTES) * PAGE_BYTES
   throw new UsageError(`--block-bytes: expected a multiple of ${PAGE_BYTES}, got ${blockBytes}. Try ${near}.`)
-}
-
-function nearest(name: string, known: readonly string[]): string {
-  return known.reduce((best, other) => (editDistance(name, other) < editDistance(name, best) ? other : best))
-}
-
-/** Letters to insert, delete or replace on the way from one word to another. */
-function editDistance(from: string, to: string): number {
-  let above = Array.from({ length: to.length + 1 }, (_, column) => column)
-  for (let row = 1; row <= from.length; row++) {
-    const current = [row]
-    for (let column = 1; column <= to.length; column++) {
-      const replaced = above[column - 1]! + (from[row - 1] === to[column - 1] ? 0 : 1)
-      current.push(Math.min(replaced, above[column]! + 1, current[column - 1]! + 1))
-    }
-    above = current
-  }
-  return above[to.length]!
 }

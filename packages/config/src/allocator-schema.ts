@@ -10,7 +10,7 @@ const device = z
   .optional() as unknown as z.ZodExactOptional<z.ZodString>
 
 /** An allocator as data. */
-export const allocatorSpecSchema = z.discriminatedUnion('kind', [
+const allocatorSpecSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('system') }),
   z.strictObject({ kind: z.literal('pinned') }),
   z.strictObject({ kind: z.literal('device'), device }),

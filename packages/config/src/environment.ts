@@ -1,9 +1,8 @@
-import { BLOCKS_MAX, ConfigError, type ConfigIssue } from '@kvbm/core'
+import { BLOCKS_MAX, ConfigError, type ConfigIssue, nearestName } from '@kvbm/core'
 import { isRecord } from './draft.js'
 import { ENVIRONMENT_VARIABLES, type EnvironmentVariable, FOREIGN_VARIABLES } from './environment-variables.js'
 import type { KvBlockManagerConfig } from './manager-config.js'
 import { modelSchema } from './model-schema.js'
-import { nearestName } from './nearest-name.js'
 import { type ParseOptions, tryConfig } from './parse-config.js'
 import { RECOMMENDED_PERCENT, recommendedBlocks } from './sizing.js'
 

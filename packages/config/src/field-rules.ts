@@ -12,7 +12,7 @@ export interface FieldRule {
 const tier = "for example hostLayout: { bytes: '4GiB' }"
 
 /** Rules of single fields by path; the three layouts share theirs under `layout`. */
-export const FIELD_RULES: Readonly<Record<string, FieldRule>> = Object.freeze({
+const FIELD_RULES: Readonly<Record<string, FieldRule>> = Object.freeze({
   config: {
     rule: 'a plain object, a builder or a built configuration',
     remedy: `Give at least a model and one tier, ${tier}.`,

@@ -10,7 +10,6 @@ export type { LayoutConfig, LayoutInput } from './layout-schema.js'
 export { KvBlockManagerConfig, type ManagerConfigBuilder } from './manager-config.js'
 export { KvManagerModelConfig, type ModelBuilder, type ModelPart } from './model-config.js'
 export {
-  FINGERPRINT_VERSION,
   fingerprintModel,
   modelFingerprint,
   modelSalt,
@@ -23,5 +22,5 @@ export type { ResolvedConfig, ResolvedLayout } from './resolved-config.js'
 export { KvManagerRuntimeConfig, type RuntimeBuilder, type RuntimePart } from './runtime-config.js'
 export type { RuntimeConfig, RuntimeInput } from './runtime-schema.js'
 export type { SaltOptions } from './salt-options.js'
-export { blocksForBytes, bytesPerBlock, modelShape, RECOMMENDED_PERCENT, recommendedBlocks } from './sizing.js'
+export { blocksForBytes, bytesPerBlock, modelShape, recommendedBlocks } from './sizing.js'
 export type { MachineFacts } from './warnings.js'

@@ -1,7 +1,7 @@
 import type { ConfigIssue } from '@kvbm/core'
 import { z } from 'zod'
 import { type FieldRule, fieldRule } from './field-rules.js'
-import { nearestName } from './nearest-name.js'
+import { nearestField } from './nearest-field.js'
 
 type ZodIssue = z.core.$ZodIssue
 
@@ -80,7 +80,7 @@ function ownRule(issue: ZodIssue): FieldRule | undefined {
 
 function unknownKey(key: string, issue: ZodIssue, path: readonly string[], schema: z.ZodType): ConfigIssue {
   const known = keysAt(schema, issue.path.map(String), issue.input)
-  const near = nearestName(key, known)
+  const near = nearestField(key, known)
   const remedy = near === undefined ? `Remove it; known names: ${known.join(', ')}.` : `Did you mean ${near}?`
   return { path: [...path, key].join('.'), value: valueAt(issue.input, key), rule: 'a known name', remedy }
 }

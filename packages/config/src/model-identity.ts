@@ -4,7 +4,7 @@ import type { ModelConfig, ModelInput } from './model-schema.js'
 import { checkSaltOptions, type SaltOptions } from './salt-options.js'
 
 /** Raised when bytes written under the same facts would mean something else. */
-export const FINGERPRINT_VERSION = 1
+const FINGERPRINT_VERSION = 1
 
 /**
  * What isolates the names of blocks, as canonical JSON text: model, KV dtype, inner order, adapters, tenant, and flags where

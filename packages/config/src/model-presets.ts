@@ -1,6 +1,5 @@
-import { invalidArgument } from '@kvbm/core'
+import { invalidArgument, nearestName } from '@kvbm/core'
 import type { ModelInput } from './model-schema.js'
-import { nearestName } from './nearest-name.js'
 
 type Preset = Pick<ModelInput, 'numLayers' | 'outerDim' | 'dtype'> & {
   readonly kvHeads: number

@@ -1,5 +1,4 @@
-import { shortened } from '@kvbm/core'
-import { nearestName } from './nearest-name.js'
+import { nearestName, shortened } from '@kvbm/core'
 
 /** Who shares a block besides the model itself. */
 export interface SaltOptions {

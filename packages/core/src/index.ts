@@ -39,6 +39,7 @@ export type { BoundLayout, LayoutRequest, LayoutStrategy, RegionAddress } from '
 export { type CustomLayout, type LayerSeparateLayout, LayoutType, layoutKind } from './layout-type.js'
 export { type Logger, silentLogger } from './logger.js'
 export type { MetricsRegistry } from './metrics-registry.js'
+export { nearestName } from './nearest-name.js'
 export type { OffloadFilter } from './offload-filter.js'
 export { shortened } from './shown.js'
 export type {

@@ -14,7 +14,7 @@ import type { Layout } from './layout.js'
 import { PagedLayout, segmentSizes } from './paged-layout.js'
 
 /** Segments of paged layouts, in bytes: small enough that memory grows with use, large enough for huge pages. */
-export const DEFAULT_SEGMENT_BYTES = 64 * 2 ** 20
+const DEFAULT_SEGMENT_BYTES = 64 * 2 ** 20
 
 /** What decides where bytes lie: type, shape and number of blocks, alignment. */
 export interface LayoutGeometry {

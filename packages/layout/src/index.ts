@@ -1,6 +1,5 @@
 export {
   createLayout,
-  DEFAULT_SEGMENT_BYTES,
   type LayoutGeometry,
   type LayoutOptions,
   layoutStorageBytes,

@@ -2,7 +2,7 @@ import { invalidArgument, positiveInteger } from '@kvbm/core'
 import { RECORD_BYTES, SLOTS_MAX, TABLE_OFFSET } from './superblock.js'
 
 /** Direct I/O wants addresses, offsets and lengths that are multiples of this. */
-export const DIRECT_IO_ALIGNMENT = 4096
+const DIRECT_IO_ALIGNMENT = 4096
 export const DIRECT_IO_OFF = 'Direct I/O is off, as asked for.'
 export const SEGMENT_BYTES_DEFAULT = 256 * 2 ** 20
 

@@ -43,7 +43,7 @@ export interface Checksummer {
   crc32c(bytes: Uint8Array, seed?: number): number
 }
 
-export function fingerprintHash(fingerprint: string): Uint8Array {
+function fingerprintHash(fingerprint: string): Uint8Array {
   return createHash('sha256').update(fingerprint, 'utf8').digest()
 }
 
