@@ -10,6 +10,7 @@ export default defineConfig({
       'native',
       'apps/*',
       'bench',
+      'examples',
       { extends: true, test: { name: 'house', include: ['test/**/*.test.ts'] } },
     ],
     testTimeout: 60_000,
