@@ -11,8 +11,8 @@ const root = resolve(import.meta.dirname, '..')
 const house = readHouse(root)
 const pages = filesBelow(root, '.').filter((path) => /^(docs\/|.*README\.md$)/.test(path) && path.endsWith('.md'))
 
-/** Who runs what stands in pages of the whole house: whoever installed the manager. */
-const READER = 'packages/manager'
+/** Who runs what stands in pages of the whole house: whoever has an engine, too. */
+const READER = 'packages/node-llama-cpp'
 
 function temporaryDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), 'kvbm-block-'))
