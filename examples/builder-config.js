@@ -10,7 +10,7 @@ import {
 import { KvBlockManager } from '@kvbm/manager'
 import { createTransferRuntime } from '@kvbm/storage'
 
-const dir = process.argv[2] ?? './kv-blocks'
+const dir = process.argv[2] ?? './kv-cache/my-model'
 const asyncRuntime = createTransferRuntime()
 const layout = KvManagerLayoutConfig.builder()
 

@@ -11,7 +11,6 @@ const llama = await getLlama({ maxThreads: threads })
 const model = await llama.loadModel({ modelPath })
 const kv = await openKvCache({ dir })
 const context = withKvCache(await model.createContext({ contextSize: 2048, flashAttention: true }), kv)
-
 const sequence = context.getSequence()
 
 // The document comes first: what prompts share must be their beginning.

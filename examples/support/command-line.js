@@ -8,7 +8,7 @@ import { resolveModel } from '@kvbm/node-llama-cpp/models'
 export async function fromCommandLine() {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { dir: { type: 'string', default: './kv' }, threads: { type: 'string' } },
+    options: { dir: { type: 'string', default: './kv-cache' }, threads: { type: 'string' } },
   })
   const { path, label, realText } = await resolveModel(positionals[0] ?? 'random:tiny', { onMessage: console.error })
   if (!realText) console.log(label)

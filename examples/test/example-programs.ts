@@ -9,7 +9,7 @@ import { build } from 'tsup'
 
 const HERE = fileURLToPath(new URL('..', import.meta.url))
 const ADDON = fileURLToPath(new URL('../../native/build/Release/kvbm.node', import.meta.url))
-const DEADLINE_MS = 50_000
+const DEADLINE_MS = 80_000
 
 /** Names of the programs: every file that lies beside the README. */
 export const EXAMPLES = readdirSync(HERE).filter((name) => name.endsWith('.js'))

@@ -37,51 +37,55 @@ function expectSharing([first, second, ...others]: ReturnType<typeof promptsIn>)
   for (const { cached, prompt, reason } of others) if (reason !== 'slower') expect(cached).toBeGreaterThan(0.9 * prompt)
 }
 
-describe.skipIf(missing !== undefined)(`on a model${missing === undefined ? '' : ` (skipped: ${missing})`}`, () => {
-  test('three lines spare the second visitor the prefix, and the answer is the same', async () => {
-    const lines = await ask('three-lines.js', 'three-lines')
-    expect(lines).toEqual([
-      expect.stringMatching(/^first visitor: 0 of 1\d{3} tokens cached \(nothing-cached\)/),
-      expect.stringMatching(/\w/),
-      expect.stringMatching(/^second visitor: 1\d{3} of 1\d{3} tokens cached/),
-      lines[1],
-    ])
-  })
+describe.skipIf(missing !== undefined)(
+  `on a model${missing === undefined ? '' : ` (skipped: ${missing})`}`,
+  { timeout: 180_000 },
+  () => {
+    test('three lines spare the second visitor the prefix, and the answer is the same', async () => {
+      const lines = await ask('three-lines.js', 'three-lines')
+      expect(lines).toEqual([
+        expect.stringMatching(/^first visitor: 0 of 1\d{3} tokens cached \(nothing-cached\)/),
+        expect.stringMatching(/\w/),
+        expect.stringMatching(/^second visitor: 1\d{3} of 1\d{3} tokens cached/),
+        lines[1],
+      ])
+    })
 
-  test('twenty questions read their document once', async () => {
-    const prompts = promptsIn(await ask('document-questions.js', 'document'))
-    const together = prompts.pop()
-    expect(prompts).toHaveLength(20)
-    expectSharing(prompts)
-    expect(together?.cached).toBe(prompts.reduce((sum, { cached }) => sum + cached, 0))
-  })
+    test('twenty questions read their document once', async () => {
+      const prompts = promptsIn(await ask('document-questions.js', 'document'))
+      const together = prompts.pop()
+      expect(prompts).toHaveLength(20)
+      expectSharing(prompts)
+      expect(together?.cached).toBe(prompts.reduce((sum, { cached }) => sum + cached, 0))
+    })
 
-  test('eight agents compute their tools once', async () => {
-    const lines = await ask('agents.js', 'agents')
-    const prompts = promptsIn(lines)
-    expect(prompts).toHaveLength(8)
-    expectSharing(prompts)
-    const spared = prompts.filter(({ cached }) => cached > 0).length
-    expect(lines.at(-1)).toBe(`${spared} of 8 agents did not compute the tools`)
-  })
+    test('eight agents compute their tools once', async () => {
+      const lines = await ask('agents.js', 'agents')
+      const prompts = promptsIn(lines)
+      expect(prompts).toHaveLength(8)
+      expectSharing(prompts)
+      const spared = prompts.filter(({ cached }) => cached > 0).length
+      expect(lines.at(-1)).toBe(`${spared} of 8 agents did not compute the tools`)
+    })
 
-  test('a chat goes on after a restart, from disk', async () => {
-    const [question, answer, end] = await ask('chat.js', 'chat')
-    expect(end).toMatch(/^turn 1: 0 of 1\d{3} tokens from disk/)
-    const again = await ask('chat.js', 'chat')
-    expect(again.slice(0, 2)).toEqual([question, answer])
-    expect(again).toHaveLength(5)
-    expect(again[4]).toMatch(/^turn 2: 1\d{3} of 1\d{3} tokens from disk/)
-  })
+    test('a chat goes on after a restart, from disk', async () => {
+      const [question, answer, end] = await ask('chat.js', 'chat')
+      expect(end).toMatch(/^turn 1: 0 of 1\d{3} tokens from disk/)
+      const again = await ask('chat.js', 'chat')
+      expect(again.slice(0, 2)).toEqual([question, answer])
+      expect(again).toHaveLength(5)
+      expect(again[4]).toMatch(/^turn 2: 1\d{3} of 1\d{3} tokens from disk/)
+    })
 
-  test("OpenAI's client is told how much was cached, and streams the same answer", async () => {
-    const lines = await ask('openai-client.js', 'openai')
-    const [atOnce, streamed] = promptsIn(lines)
-    expect(atOnce?.cached).toBe(0)
-    expect(streamed?.cached).toBeGreaterThan(0.9 * streamed!.prompt)
-    expect(lines[3]).toBe(lines[1])
-  })
-})
+    test("OpenAI's client is told how much was cached, and streams the same answer", async () => {
+      const lines = await ask('openai-client.js', 'openai')
+      const [atOnce, streamed] = promptsIn(lines)
+      expect(atOnce?.cached).toBe(0)
+      expect(streamed?.cached).toBeGreaterThan(0.9 * streamed!.prompt)
+      expect(lines[3]).toBe(lines[1])
+    })
+  },
+)
 
 describe('without a model', () => {
   test('a configuration of all parts is built, and its blocks are found again by the next run', async () => {
