@@ -44,6 +44,11 @@ export function spreadOf(values: readonly number[]): Spread {
   return { median, min: sorted[0]!, max: sorted.at(-1)! }
 }
 
+/** Whose turn it is in a round: A B C in the first one, then B C A, … */
+export function turns(count: number, round: number): number[] {
+  return Array.from({ length: count }, (_, turn) => (turn + round) % count)
+}
+
 async function rateOf(contender: Contender): Promise<number> {
   const started = performance.now()
   const amount = await contender.run()
@@ -60,8 +65,7 @@ export async function measure(
   const rates = contenders.map((): number[] => [])
   for (let round = -1; round < rounds; round++) {
     onRound(Math.max(0, round))
-    for (let turn = 0; turn < contenders.length; turn++) {
-      const index = (turn + Math.max(0, round)) % contenders.length
+    for (const index of turns(contenders.length, Math.max(0, round))) {
       const rate = await rateOf(contenders[index]!)
       if (round >= 0) rates[index]!.push(rate)
     }

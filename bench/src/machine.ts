@@ -1,4 +1,4 @@
-import { arch, cpus, platform, release, totalmem } from 'node:os'
+import { arch, cpus, loadavg, platform, release, totalmem } from 'node:os'
 import { loadBinding } from '@kvbm/native'
 
 export interface Machine {
@@ -24,4 +24,9 @@ export function describeMachine(): Machine {
     sha256,
     crc32c,
   }
+}
+
+/** What else ran when the bench began, as the average number of busy processes in the last minute. Idle is about 0. */
+export function loadNow(): number {
+  return loadavg()[0]!
 }

@@ -3,77 +3,99 @@ import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
 import { copy } from './copy.js'
 import { disk } from './disk.js'
+import { neverSlower } from './engine/never-slower.js'
+import { overhead } from './engine/overhead.js'
+import { playRestarted, RESTARTED } from './engine/restarted.js'
+import { storage } from './engine/storage.js'
+import { ttft } from './engine/ttft.js'
+import { formatReport, type Report } from './figures.js'
 import { measure, type Subject, type SubjectResult } from './harness.js'
 import { hashing } from './hashing.js'
-import { describeMachine } from './machine.js'
+import { describeMachine, loadNow } from './machine.js'
 import { poolReplay } from './pool-replay.js'
+import { printRates } from './print-rates.js'
 
 const SUBJECTS: Readonly<Record<string, () => Subject | Promise<Subject>>> = { pool: poolReplay, hashing, copy, disk }
+
+interface EngineOptions {
+  readonly models: readonly string[]
+  readonly rounds: number
+}
+
+/** Under a real engine: minutes each, so only when asked for. */
+const ENGINE: Readonly<Record<string, (options: EngineOptions) => Promise<Report[]>>> = {
+  'engine-ttft': ttft,
+  'engine-never-slower': neverSlower,
+  'engine-overhead': overhead,
+  'engine-storage': storage,
+}
 
 const HELP = `Usage: npm run bench -- [flags]
 
 Measures the hot paths against a peer and against the machine's limit in the same run: contenders take turns, rates are medians
-with their spread, ratios are taken round by round.
+with their spread, ratios are taken round by round. With --only engine the cache under a real engine.
 
-  --only NAME    one of: ${Object.keys(SUBJECTS).join(', ')}
-  --rounds N     counted rounds (default 9)
-  --out FILE     where the result goes as JSON (default bench/results/latest.json)
-  --help         this text
+  --only NAME      one of: ${Object.keys(SUBJECTS).join(', ')},
+                   ${Object.keys(ENGINE).join(', ')}; engine: those that begin so
+  --rounds N       counted rounds (default 9, of engine 5)
+  --models REF,…   models of engine-ttft (default random:llama1b,random:smol135)
+  --out FILE       where the result goes as JSON (default bench/results/latest.json)
+  --help           this text
 `
 
-const number = (value: number): string =>
-  value >= 1e9
-    ? `${(value / 1e9).toFixed(2)} G`
-    : value >= 1e6
-      ? `${(value / 1e6).toFixed(2)} M`
-      : value >= 1e3
-        ? `${(value / 1e3).toFixed(1)} k`
-        : value.toFixed(1)
-
-function print(result: SubjectResult): void {
-  console.log(`\n${result.name}: ${result.work} (${result.rounds} rounds)`)
-  for (const { name, rate } of result.contenders) {
-    console.log(
-      `  ${name.padEnd(48)} ${number(rate.median)}${result.unit}  (${number(rate.min)} – ${number(rate.max)})`,
-    )
-  }
-  for (const { against, ratio } of result.ratios) {
-    console.log(`  ${ratio.median.toFixed(2)} times ${against}  (${ratio.min.toFixed(2)} – ${ratio.max.toFixed(2)})`)
-  }
-}
+const FLAGS = {
+  only: { type: 'string' },
+  rounds: { type: 'string' },
+  models: { type: 'string', default: 'random:llama1b,random:smol135' },
+  out: { type: 'string', default: 'bench/results/latest.json' },
+  help: { type: 'boolean' },
+} as const
 
 async function main(): Promise<void> {
-  const flags = {
-    only: { type: 'string' },
-    rounds: { type: 'string', default: '9' },
-    out: { type: 'string', default: 'bench/results/latest.json' },
-    help: { type: 'boolean' },
-  } as const
-  const { values } = parseArgs({ options: flags })
+  const { values } = parseArgs({ options: FLAGS })
   if (values.help === true) return void console.log(HELP)
-  const rounds = Number(values.rounds)
-  const chosen = Object.entries(SUBJECTS).filter(([name]) => values.only === undefined || values.only === name)
-  if (chosen.length === 0 || !Number.isSafeInteger(rounds) || rounds < 1)
+  const subjects = Object.keys(SUBJECTS).filter((name) => values.only === undefined || values.only === name)
+  const engine = Object.keys(ENGINE).filter((name) => values.only === name || values.only === 'engine')
+  const rounds = Number(values.rounds ?? (engine.length > 0 ? 5 : 9))
+  if (subjects.length + engine.length === 0 || !Number.isSafeInteger(rounds) || rounds < 1)
     throw new Error(`Unknown subject or bad number of rounds.\n${HELP}`)
-  const results: SubjectResult[] = []
-  for (const [name, make] of chosen) {
-    const result = await measure(
-      await make(),
-      rounds,
-      (round) => process.stderr.isTTY && process.stderr.write(`\r  ${name}: round ${round + 1} of ${rounds} `),
-    )
-    if (process.stderr.isTTY) process.stderr.write('\r\u001b[K')
-    print(result)
-    results.push(result)
-  }
+  const [load, results] = [loadNow(), []] as [ReturnType<typeof loadNow>, (SubjectResult | Report)[]]
+  for (const name of subjects) results.push(await measureRates(name, rounds))
+  for (const name of engine) results.push(...(await measureEngine(name, { rounds, models: values.models.split(',') })))
   await mkdir(dirname(values.out), { recursive: true })
+  const machine = { ...describeMachine(), load }
   await writeFile(
     values.out,
-    `${JSON.stringify({ machine: describeMachine(), measuredAt: new Date().toISOString(), results }, null, 2)}\n`,
+    `${JSON.stringify({ machine, measuredAt: new Date().toISOString(), results }, null, 2)}\n`,
   )
 }
 
-main().catch((error: unknown) => {
+async function measureRates(name: string, rounds: number): Promise<SubjectResult> {
+  const progress = (round: number): void => showProgress(`  ${name}: round ${round + 1} of ${rounds} `)
+  const result = await measure(await SUBJECTS[name]!(), rounds, progress)
+  showProgress('')
+  printRates(result)
+  return result
+}
+
+async function measureEngine(name: string, options: EngineOptions): Promise<Report[]> {
+  showProgress(`  ${name} …`)
+  const reports = await ENGINE[name]!(options)
+  showProgress('')
+  for (const report of reports) console.log(formatReport(report))
+  return reports
+}
+
+function showProgress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`)
+}
+
+/** Processes that a subject starts run this program, too. */
+const CHILDREN: Readonly<Record<string, (task: never) => Promise<unknown>>> = { [RESTARTED]: playRestarted }
+
+const child = CHILDREN[process.argv[2] ?? '']
+const running = child === undefined ? main() : child(JSON.parse(process.argv[3]!) as never)
+running.catch((error: unknown) => {
   console.error(error instanceof Error ? error.message : String(error))
   process.exitCode = 1
 })

@@ -1,0 +1,19 @@
+import type { SubjectResult } from './harness.js'
+
+export function printRates(result: SubjectResult): void {
+  console.log(`\n${result.name}: ${result.work} (${result.rounds} rounds)`)
+  for (const { name, rate } of result.contenders) {
+    console.log(
+      `  ${name.padEnd(48)} ${number(rate.median)}${result.unit}  (${number(rate.min)} – ${number(rate.max)})`,
+    )
+  }
+  for (const { against, ratio } of result.ratios) {
+    console.log(`  ${ratio.median.toFixed(2)} times ${against}  (${ratio.min.toFixed(2)} – ${ratio.max.toFixed(2)})`)
+  }
+}
+
+function number(value: number): string {
+  if (value >= 1e9) return `${(value / 1e9).toFixed(2)} G`
+  if (value >= 1e6) return `${(value / 1e6).toFixed(2)} M`
+  return value >= 1e3 ? `${(value / 1e3).toFixed(1)} k` : value.toFixed(1)
+}
