@@ -102,15 +102,15 @@ describe.skipIf(skipped !== '')(`${skipped}the page`, () => {
 
   test.each([1280, 390])('fits a window %i pixels wide', async (width) => {
     await page.setViewportSize({ width, height: 844 })
-    const overflow = await page.evaluate(
-      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    const overflow = await page.evaluate<number>(
+      'document.documentElement.scrollWidth - document.documentElement.clientWidth',
     )
     expect(overflow).toBeLessThanOrEqual(0)
     await picture(`page-${width}-light`)
   })
 
   test('is dark where people want it dark', async () => {
-    const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor)
+    const ground = () => page.evaluate<string>('getComputedStyle(document.body).backgroundColor')
     const light = await ground()
     await page.emulateMedia({ colorScheme: 'dark' })
     expect(await ground()).not.toBe(light)
@@ -121,7 +121,7 @@ describe.skipIf(skipped !== '')(`${skipped}the page`, () => {
     const reached = new Set<string>()
     for (let presses = 0; presses < 20; presses++) {
       await page.keyboard.press('Tab')
-      reached.add(await page.evaluate(() => document.activeElement?.id ?? ''))
+      reached.add(await page.evaluate<string>('document.activeElement.id'))
     }
     expect([...reached]).toEqual(expect.arrayContaining(['question', 'send', 'again', 'fresh', 'cold', 'kill']))
   })
