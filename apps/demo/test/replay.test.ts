@@ -150,7 +150,7 @@ describe('what cannot be used ends with 2 and one line', () => {
 
   test.each([
     [['replay', '--request', '5'], 'There is no flag --request. Did you mean --requests? See --help.'],
-    [['repaly'], "There is no scene 'repaly'. There are: replay, kills. See --help."],
+    [['repaly'], "There is no scene 'repaly'. There are: chat, replay, kills. See --help."],
     [['kills', '--runs', '0'], "--runs: expected a whole number from 1 to 200, got '0'. See --help."],
   ])('%j', async (args, line) => {
     expect(await demo.run(...args)).toEqual({ code: 2, stdout: '', stderr: `${line}\n` })
@@ -185,7 +185,8 @@ describe('what cannot be used ends with 2 and one line', () => {
 test('--help tells what the scenes and their flags are', async () => {
   const { code, stdout } = await demo.run('--help')
   expect(code).toBe(0)
-  expect(stdout).toMatch(/--block-bytes N .*multiple of 4096/)
-  expect(stdout).toMatch(/^ {2}kills +\S/m)
+  expect(stdout).toMatch(/--model MODEL/)
+  expect(stdout).toMatch(/^ {2}replay +\S.*\n {2}kills +\S/m)
+  expect((await demo.run('replay', '--help')).stdout).toMatch(/--block-bytes N .*multiple of 4096/)
   expect((await demo.run('kills', '--help')).stdout).toContain('--runs N')
 })
