@@ -270,6 +270,8 @@ export class Manager {
 
   /** Calls `listener` synchronously for every event; returns the unsubscribe function. */
   onEvent(listener: ManagerEventListener): () => void {
+    if (typeof listener !== 'function')
+      throw new TypeError(`onEvent: expected a function that takes events, got ${typeof listener}`)
     return this.#parts.events.listen(listener)
   }
 

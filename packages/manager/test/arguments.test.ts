@@ -63,6 +63,15 @@ test('events want a signal or none', async () => {
   expect(() => manager.events({ signal: {} } as never)).toThrow(WHAT_A_SIGNAL_IS)
 })
 
+test.each([
+  ['undefined', undefined],
+  ['object', { handleEvent: () => {} }],
+])('%s is no listener, and is refused before there is an event', async (kind, listener) => {
+  await using manager = await openManager({ host: 1 })
+  const message = `onEvent: expected a function that takes events, got ${kind}`
+  expect(() => manager.onEvent(listener as never)).toThrow(new TypeError(message))
+})
+
 test.each([null, 7, 'fast'])('%j are no settings', async (settings) => {
   await expect(openManager({ host: 1, settings: settings as never })).rejects.toThrow(
     /settings: expected an object, or nothing, got /,
