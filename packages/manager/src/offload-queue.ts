@@ -1,4 +1,4 @@
-import type { BlockHashes, Logger, OffloadFilter, TierName } from '@kvbm/core'
+import { attempt, type BlockHashes, type Logger, type OffloadFilter, type TierName } from '@kvbm/core'
 import type { DropReason } from './counters.js'
 import { OffloadRun, type OffloadTools } from './offload-run.js'
 import type { TierStore } from './tier-store.js'
@@ -76,17 +76,23 @@ export class OffloadQueue {
     if (from < hashes.count) yield hashes.subarray(from)
   }
 
-  /** A filter that throws refuses the block. */
+  /** A filter that throws, or does not answer true or false at once, refuses the block. */
   #passes(filter: OffloadFilter, hashes: BlockHashes, index: number): boolean {
-    try {
-      return filter.shouldOffload(hashes, index, this.edge)
-    } catch (error) {
-      if (this.#filterFailures++ === 0)
-        this.#options.logger.error(
-          `The offload filter of ${this.edge.from} threw and so refused a block: ${String(error)}`,
-        )
-      return false
+    let answer: unknown = false
+    const ask = (): unknown => {
+      answer = filter.shouldOffload(hashes, index, this.edge)
+      return answer
     }
+    attempt(ask, this.#filterFailed)
+    if (typeof answer === 'boolean') return answer
+    const what = answer instanceof Promise ? 'a promise' : typeof answer
+    this.#filterFailed(`shouldOffload: expected true or false at once, got ${what}`)
+    return false
+  }
+
+  readonly #filterFailed = (why: string): void => {
+    if (this.#filterFailures++ === 0)
+      this.#options.logger.error(`The offload filter of ${this.edge.from} failed and so refused a block: ${why}`)
   }
 
   #enqueue(hashes: BlockHashes): void {

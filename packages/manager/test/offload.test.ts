@@ -159,10 +159,36 @@ test('a filter that throws refuses the block, and is reported once', async () =>
   await manager.settled()
   expect(manager.status().edges['device-host']).toMatchObject({ blocks: 2, drops: { filtered: 2 } })
   expect(log.filter((line) => line.startsWith('error'))).toEqual([
-    expect.stringMatching(/offload filter of device threw .*no idea about {"from":"device","to":"host"}/),
+    expect.stringMatching(/offload filter of device failed .*no idea about {"from":"device","to":"host"}/),
   ])
   first.kept.release()
   second.kept.release()
+})
+
+test.each([
+  ['a promise that says yes', async () => true, 'a promise'],
+  [
+    'a promise that rejects, which ends no process',
+    async () => {
+      throw new Error('no idea')
+    },
+    'a promise',
+  ],
+  ['nothing', () => undefined, 'undefined'],
+  ['a number', () => 1, 'number'],
+])('a filter that answers %s refuses the block, and is reported once', async (_, shouldOffload, answer) => {
+  await using world = await faultyWorld({
+    host: 4,
+    more: { deviceLayout: { numBlocks: 4, offloadFilter: { shouldOffload } } },
+  })
+  const { manager, log } = world
+  const { kept } = await compute(manager, 2)
+  await manager.settled()
+  kept.release()
+  expect(manager.status().edges['device-host']).toMatchObject({ blocks: 0, drops: { filtered: 2 } })
+  expect(log.filter((line) => line.startsWith('error'))).toEqual([
+    `error: The offload filter of device failed and so refused a block: shouldOffload: expected true or false at once, got ${answer}`,
+  ])
 })
 
 test('a listener that calls the manager in the middle of everything gets true answers', async () => {
