@@ -20,7 +20,7 @@ import { exposeMetrics } from './metrics-registration.js'
 import { Mover } from './mover.js'
 import { OffloadQueue } from './offload-queue.js'
 import type { OffloadTools } from './offload-run.js'
-import { type OpenTierOptions, openStaging, openTier } from './open-tiers.js'
+import { expectApart, type OpenTierOptions, openStaging, openTier } from './open-tiers.js'
 import { openRemote } from './remote.js'
 import { type ManagerSettings, resolveSettings } from './settings.js'
 import { Staging } from './staging.js'
@@ -128,7 +128,9 @@ async function openTiers(opening: OpenTierOptions): Promise<OpenedTiers> {
   const off = new Map<TierName, string>()
   for (const [name, layout] of configuredTiers(opening.config)) {
     try {
-      tiers.set(name, await openTier(name, layout, opening))
+      const tier = await openTier(name, layout, opening)
+      expectApart(tier, tiers.values())
+      tiers.set(name, tier)
     } catch (error) {
       if (!(error instanceof LockUnavailableError) || tiers.size === 0) throw error
       off.set(name, error.message)

@@ -189,3 +189,13 @@ async function expectKnown(name: TierName, { regionId }: Storage, ask: () => unk
     )
   }
 }
+
+/** Blocks of two tiers in the same memory would overwrite each other. */
+export function expectApart({ name, storages }: TierStore<TierName>, others: Iterable<TierStore<TierName>>): void {
+  for (const other of others)
+    for (const { regionId } of storages)
+      if (other.storages.some((storage) => storage.regionId === regionId))
+        throw new TypeError(
+          `${name}Layout: its region ${regionId} is the memory of the ${other.name} tier, too: blocks would overwrite each other. Give each tier its own.`,
+        )
+}

@@ -209,3 +209,19 @@ test('memory that is given to two tiers is refused, for their blocks would overw
   })
   await memory.close()
 })
+
+test('an allocator that gives two tiers the same memory is refused, and all that was opened is given back', async () => {
+  using dir = temporaryDirectory()
+  await using runtime = createTransferRuntime()
+  const memory = wrapMemory(new Uint8Array(4 * BLOCK_BYTES), { runtime })
+  const allocator = { kind: 'system', describe: () => 'the same memory each time', allocate: async () => memory }
+  const layout = { numBlocks: 4, allocator }
+  const open = (deviceLayout: object) =>
+    openManager({
+      disk: { numBlocks: 4, path: dir.path },
+      more: { runtime: { workerId: 0, asyncRuntime: runtime }, deviceLayout, hostLayout: layout },
+    })
+  const message = `hostLayout: its region ${memory.regionId} is the memory of the device tier, too: blocks would overwrite each other. Give each tier its own.`
+  await expect(open({ numBlocks: 4, storage: [memory] })).rejects.toThrow(new TypeError(message))
+  await expectNothingLeft(dir.path)
+})
