@@ -145,7 +145,8 @@ test('close ends waits for blocks and for staging', async () => {
   await closing
 })
 
-test('close says how many blocks of which tier are still held', async () => {
+test('close says how many blocks of which tier are still held, and so does their pool', async () => {
+  const warned = vi.spyOn(process, 'emitWarning').mockReturnValue(undefined)
   await using world = await faultyWorld({ device: 4, host: 4 })
   const { manager, log } = world
   const { kept } = await compute(manager, 3)
@@ -153,6 +154,9 @@ test('close says how many blocks of which tier are still held', async () => {
   await manager.close()
   expect(log.filter((line) => line.startsWith('warn: The manager closes'))).toEqual([
     'warn: The manager closes while 3 device blocks are held. Release handles and leases before close().',
+  ])
+  expect(warned.mock.calls.map(([message]) => message)).toEqual([
+    'A block pool was closed while 3 blocks were held by 1 handles. Release handles before close().',
   ])
   kept.release()
 })
@@ -328,4 +332,4 @@ async function reopened(disk: { numBlocks: number; path: string }) {
 }
 
 beforeEach(() => void vi.useRealTimers())
-afterEach(() => void vi.useRealTimers())
+afterEach(() => void vi.useRealTimers().restoreAllMocks())
