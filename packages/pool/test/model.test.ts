@@ -42,6 +42,8 @@ class Twins {
   readonly blocks = new Map<NaiveHandle, MutableBlocks | CompleteBlocks | ImmutableBlocks>()
   readonly weak: Array<{ names: Name[]; blocks: WeakBlocks }> = []
   readonly pins: Array<{ handle: NaiveHandle; unpin: () => void }> = []
+  /** Copies into the blocks of a handle, which may be gone by now: pins, too. */
+  readonly fills: Array<{ into: NaiveHandle; pinned: NaiveHandle; end: () => void }> = []
   readonly aborts: AbortController[] = []
   readonly arrived: MutableBlocks[] = []
   readonly evicted: Name[] = []
@@ -62,6 +64,10 @@ class Twins {
   handle(which: number, kind?: NaiveHandle['kind']): NaiveHandle | undefined {
     const fitting = [...this.blocks.keys()].filter((handle) => kind === undefined || handle.kind === kind)
     return fitting[which % fitting.length]
+  }
+
+  isFilling(handle: NaiveHandle): boolean {
+    return this.fills.some(({ into }) => into === handle)
   }
 
   /** The real pool handed these out: free blocks first, then exactly the oldest inactive ones. */
@@ -112,6 +118,8 @@ class Twins {
     expect(this.evicted).toEqual(this.expectedEvictions)
     const counts = [naive.free.size, naive.inactive.length, naive.quarantined.size, naive.waiting.length]
     expect([real.free, real.inactive, real.quarantined, real.waiting]).toEqual(counts)
+    for (const [handle, blocks] of this.blocks)
+      if ('filling' in blocks) expect(blocks.filling !== undefined).toBe(this.isFilling(handle))
     const present = new Set(naive.names.values())
     expect([...real.scan(chain(NAMES))]).toEqual(NAMES.map((name) => (present.has(name) ? 1 : 0)))
   }
@@ -168,9 +176,12 @@ const steps: Readonly<Record<string, (twins: Twins, numbers: Numbers) => void>> 
     if (handle === undefined) return
     const blocks = twins.blocks.get(handle) as MutableBlocks
     const hashes = hashesOf({ ...numbers, count: handle.ids.length })
-    if (hashes.count !== handle.ids.length || handle.ids.some((id) => twins.naive.discarded.has(id))) {
-      expect(() => blocks.complete(hashes)).toThrow(RangeError)
+    const isNameable = hashes.count === handle.ids.length && !handle.ids.some((id) => twins.naive.discarded.has(id))
+    if (!isNameable || twins.isFilling(handle)) {
+      for (const name of [blocks.expectNameable, blocks.complete, blocks.register])
+        expect(() => name.call(blocks, hashes)).toThrow(RangeError)
     } else {
+      blocks.expectNameable(hashes)
       twins.closed(handle)
       twins.opened({ ...handle, kind: 'complete', names: namesOf(hashes) }, blocks.complete(hashes))
     }
@@ -189,7 +200,7 @@ const steps: Readonly<Record<string, (twins: Twins, numbers: Numbers) => void>> 
       twins.opened(handle, registered)
     }
   },
-  fill: (twins, numbers) => {
+  put: (twins, numbers) => {
     const hashes = hashesOf({ ...numbers, count: 1 + (numbers.count % DEPTH) })
     if (twins.naive.waiting.length > 0 || hashes.count > twins.available) return
     const blocks = twins.real.allocate(hashes.count)
@@ -221,6 +232,10 @@ const steps: Readonly<Record<string, (twins: Twins, numbers: Numbers) => void>> 
     const handle = twins.handle(which)
     if (handle === undefined) return
     const at = count % (handle.ids.length + 1)
+    if (twins.isFilling(handle)) {
+      expect(() => twins.blocks.get(handle)!.split(at)).toThrow(RangeError)
+      return
+    }
     const halves = twins.blocks.get(handle)!.split(at)
     const cut = (from: number, to?: number): NaiveHandle => {
       return { ...handle, ids: handle.ids.slice(from, to), names: handle.names.slice(from, to) }
@@ -246,6 +261,20 @@ const steps: Readonly<Record<string, (twins: Twins, numbers: Numbers) => void>> 
     if (pin === undefined) return
     pin.unpin()
     twins.naive.release(pin.handle)
+  },
+  fill: (twins, { which }) => {
+    const handle = twins.handle(which, 'mutable')
+    if (handle === undefined) return
+    const blocks = twins.blocks.get(handle) as MutableBlocks
+    const pinned = twins.naive.open({ ...handle, ids: [...handle.ids] })
+    twins.fills.push({ into: handle, pinned, end: blocks.fill() })
+  },
+  endFill: (twins, { which, flag }) => {
+    const [fill] = twins.fills.splice(which % Math.max(1, twins.fills.length), 1)
+    if (fill === undefined) return
+    fill.end()
+    if (flag) fill.end()
+    twins.naive.release(fill.pinned)
   },
   downgrade: (twins, { which }) => {
     const handle = twins.handle(which, 'immutable')
@@ -320,7 +349,7 @@ const anyNumbers = fc.record({
 
 /** Some more often than others, so that there is something to evict and somebody to wait for it. */
 const anyKind = fc.oneof(
-  { weight: 4, arbitrary: fc.constantFrom('fill', 'match', 'release') },
+  { weight: 4, arbitrary: fc.constantFrom('put', 'match', 'release') },
   { weight: 2, arbitrary: fc.constantFrom('acquire', 'allocate', 'release') },
   { weight: 6, arbitrary: fc.constantFrom(...Object.keys(steps)) },
 )
