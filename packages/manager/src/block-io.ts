@@ -117,7 +117,7 @@ export class BlockIo {
     }
     try {
       // In the turn in which the filling ended, so that nobody who waits for that is first.
-      return blocks.register(hashes)
+      return tier.register(blocks, hashes)
     } catch (error) {
       await tier.slots?.invalidate(ids)
       throw error

@@ -189,8 +189,8 @@ export class Manager {
   }
 
   /**
-   * Names written blocks, in any tier. In memory this is `blocks.register(hashes)`; on disk the slot records are written first,
-   * so that the names survive the process. A rejection leaves the handle valid. Rejects with `RangeError` while the blocks are
+   * Names written blocks, in any tier. In memory this is `blocks.register(hashes)`; on disk it is the only way, and the slot records
+   * are written first, so that the names survive the process. A rejection leaves the handle valid. Rejects with `RangeError` while the blocks are
    * being written or registered.
    */
   async register(blocks: MutableBlocks, hashes: BlockHashes): Promise<ImmutableBlocks> {

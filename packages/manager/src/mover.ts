@@ -188,7 +188,7 @@ export class Mover {
     using named = arrived
     const names = hashes.subarray(0, sound)
     await to.record(named.ids, names, checksums?.subarray(0, sound))
-    const blocks = named.register(names, { duplicates: 'reject' })
+    const blocks = to.register(named, names, { duplicates: 'reject' })
     this.#counters.edge(from.name, to.name).blocks += blocks.count
     return blocks
   }

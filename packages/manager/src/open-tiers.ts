@@ -23,6 +23,7 @@ import {
   type SlotFile,
   SystemAllocator,
 } from '@kvbm/storage'
+import { DISK_REGISTRAR } from './disk-registrar.js'
 import { restorable } from './restorable.js'
 import type { ManagerSettings } from './settings.js'
 import { TierStore } from './tier-store.js'
@@ -73,7 +74,9 @@ export async function openStaging({ shape, runtime, settings, owned }: OpenTierO
 function newPool(tier: TierName, layout: ResolvedLayout, { config, events, owned }: OpenTierOptions): BlockPool {
   const { pageSize, hashAlgorithm } = config.model
   const { numBlocks, duplicates } = layout
-  return owned.use(new BlockPool({ numBlocks, pageSize, hashAlgorithm, tier, duplicates, eventManager: events }))
+  const registrar = tier === 'disk' ? DISK_REGISTRAR : undefined
+  const names = { pageSize, hashAlgorithm, duplicates, registrar }
+  return owned.use(new BlockPool({ numBlocks, ...names, tier, eventManager: events }))
 }
 
 async function openMemoryTier(

@@ -1,7 +1,8 @@
 import { type BlockHashes, type BlockShape, blockBytes, type Storage, type TierName } from '@kvbm/core'
 import type { Layout } from '@kvbm/layout'
-import type { BlockPool, MutableBlocks, ResetReport } from '@kvbm/pool'
+import type { BlockPool, ImmutableBlocks, MutableBlocks, RegisterOptions, ResetReport } from '@kvbm/pool'
 import type { SlotFile } from '@kvbm/storage'
+import { DISK_REGISTRAR } from './disk-registrar.js'
 import type { WaitOptions } from './patience.js'
 import { RecordNames } from './record-names.js'
 import { TransfersInFlight } from './transfers-in-flight.js'
@@ -127,6 +128,11 @@ export class TierStore<N extends StoreName = StoreName> {
     if (checksums === undefined) return
     await this.#commit(ids.slice(), hashes, checksums)
     for (const [index, id] of ids.entries()) this.recordChecksum(id, checksums[index]!)
+  }
+
+  /** Names blocks whose records, on disk, have been written by `record`. */
+  register(blocks: MutableBlocks, hashes: BlockHashes, options: RegisterOptions = {}): ImmutableBlocks {
+    return blocks.register(hashes, { ...options, registrar: DISK_REGISTRAR })
   }
 
   /** Forgets every cached block, on disk for later processes, too. Rejects with `RangeError` while blocks are held. */

@@ -1,7 +1,7 @@
 import { appendFileSync, closeSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { expect, test } from 'vitest'
-import { BLOCK_BYTES, compute, MODEL, openManager, temporaryDirectory } from './world.js'
+import { BLOCK_BYTES, compute, content, MODEL, openManager, prompt, temporaryDirectory } from './world.js'
 
 test('blocks on disk are found and right after reopening', async () => {
   using dir = temporaryDirectory()
@@ -19,6 +19,24 @@ test('blocks on disk are found and right after reopening', async () => {
   expect(Buffer.concat(await Promise.all(resident.runs.map((run) => after.read(run.blocks))))).toEqual(
     Buffer.from(bytes),
   )
+})
+
+test('blocks on disk get no name without a record: their handle refuses, and the manager names them for good', async () => {
+  using dir = temporaryDirectory()
+  const disk = { numBlocks: 4, path: dir.path }
+  const before = await openManager({ host: 4, disk })
+  const hashes = before.hash(prompt(2))
+  const fresh = before.disk.allocate(2)
+  await before.write(fresh, content(2))
+  for (const name of [() => fresh.register(hashes), () => fresh.complete(hashes)])
+    expect(name).toThrow(
+      /On disk a name is a record, which is written first: await manager\.register\(blocks, hashes\)\.$/,
+    )
+  expect([...before.disk.scan(hashes)]).toEqual([0, 0])
+  ;(await before.register(fresh, hashes)).release()
+  await before.close()
+  await using after = await openManager({ host: 4, disk })
+  expect([...after.disk.scan(hashes)]).toEqual([1, 1])
 })
 
 test('a smaller disk tier keeps what fits, a larger one keeps all', async () => {

@@ -21,6 +21,7 @@ import { LeakAlarm, type LeakMode } from './leak-alarm.js'
 import { Notifier, type PoolObserver } from './notifier.js'
 import { PoolCounters } from './pool-counters.js'
 import type { PoolFacts, PoolStats } from './pool-facts.js'
+import type { Registrar } from './registrar.js'
 import type { RestoredBlocks } from './restore.js'
 import { Waiters, type WaitOptions } from './waiters.js'
 
@@ -36,6 +37,8 @@ export interface BlockPoolOptions {
   readonly tier?: TierName | undefined
   /** What `register` does with a hash that is in the pool already. Default 'allow'. */
   readonly duplicates?: DuplicatePolicy | undefined
+  /** Who alone may name blocks, by showing itself to `register`. Default: every holder of filled blocks. */
+  readonly registrar?: Registrar | undefined
   /** Callers of `acquire` allowed to wait; further ones fail at once. Default 1024. */
   readonly waitersMax?: number | undefined
   readonly eventManager?: EventManager | undefined
@@ -96,7 +99,7 @@ export class BlockPool implements PoolFacts {
       onAvailable: () => this.#serve(),
     })
     this.#waiters = new Waiters(() => this.#waiterFailed())
-    this.#holdings = this.#makeHoldings(options.duplicates ?? 'allow')
+    this.#holdings = this.#makeHoldings(options.duplicates ?? 'allow', options.registrar)
   }
 
   get free(): number {
@@ -303,11 +306,12 @@ export class BlockPool implements PoolFacts {
     this.#alarm.watch(handle, grip)
   }
 
-  #makeHoldings(duplicates: DuplicatePolicy): Holdings {
+  #makeHoldings(duplicates: DuplicatePolicy, registrar: Registrar | undefined): Holdings {
     const store = this.#store
     return {
       facts: this,
       duplicates,
+      registrar,
       opened: (handle, grip) => this.#opened(handle, grip),
       closed: (grip) => {
         this.#handles--

@@ -2,11 +2,14 @@ import { type BlockHashes, invalidArgument } from '@kvbm/core'
 import type { DuplicatePolicy } from './block-store.js'
 import { Grip, type HandleName, type Holdings } from './grip.js'
 import type { PoolFacts } from './pool-facts.js'
+import { expectRegistrar, type Registrar } from './registrar.js'
 
 /** What `register` may do differently this time. */
 export interface RegisterOptions {
   /** What to do with a block whose hash is in the pool already. Default: the pool's `duplicates`. */
   readonly duplicates?: DuplicatePolicy | undefined
+  /** The pool's own, where it has one; without it `register` throws `TypeError` there. */
+  readonly registrar?: Registrar | undefined
 }
 
 /** What all handles on blocks have: a number of blocks of one pool, held until the handle is consumed or released. */
@@ -85,17 +88,18 @@ export class MutableBlocks extends BlockRun {
   /**
    * Says that all blocks are filled and what their names are; others still cannot find them. Consumes this handle.
    * Throws `RangeError` when the hashes are not as many as the blocks or not of the pool's kind, or while something fills the
-   * blocks; then the handle stays valid.
+   * blocks, and `TypeError` where a registrar alone gives names; then the handle stays valid.
    */
   complete(hashes: BlockHashes): CompleteBlocks {
     const { holdings, ids } = this.#grip
+    expectRegistrar('complete()', holdings.registrar)
     holdings.checkNames(ids, hashes)
     this.#grip.consume('complete()')
     holdings.complete(ids)
     return new CompleteBlocks(holdings, ids, hashes)
   }
 
-  /** Throws what `register(hashes)` would throw now, and changes nothing: for whoever has to write the names down before. */
+  /** Throws what the registrar's `register(hashes)` would throw now, and changes nothing: it has to write the names down before. */
   expectNameable(hashes: BlockHashes): void {
     const { holdings, ids } = this.#grip
     holdings.checkNames(ids, hashes)
@@ -241,8 +245,9 @@ export function hold(holdings: Holdings, hashes: BlockHashes): ImmutableBlocks {
   return new ImmutableBlocks(holdings, ids, ids.length === hashes.count ? hashes : hashes.subarray(0, ids.length))
 }
 
-function register(from: Grip, hashes: BlockHashes, { duplicates }: RegisterOptions): ImmutableBlocks {
+function register(from: Grip, hashes: BlockHashes, { duplicates, registrar }: RegisterOptions): ImmutableBlocks {
   const { holdings, ids } = from
+  expectRegistrar('register()', holdings.registrar, registrar)
   holdings.checkNames(ids, hashes)
   from.consume('register()')
   return new ImmutableBlocks(holdings, holdings.register(ids, hashes, duplicates ?? holdings.duplicates), hashes)

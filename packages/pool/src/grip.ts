@@ -2,6 +2,7 @@ import { BlockConsumedError, type BlockHashes } from '@kvbm/core'
 import type { DuplicatePolicy } from './block-store.js'
 import { Filling } from './filling.js'
 import type { PoolFacts } from './pool-facts.js'
+import type { Registrar } from './registrar.js'
 
 export type HandleName = 'MutableBlocks' | 'CompleteBlocks' | 'ImmutableBlocks'
 
@@ -9,6 +10,7 @@ export type HandleName = 'MutableBlocks' | 'CompleteBlocks' | 'ImmutableBlocks'
 export interface Holdings {
   readonly facts: PoolFacts
   readonly duplicates: DuplicatePolicy
+  readonly registrar: Registrar | undefined
   opened(handle: object, grip: Grip): void
   closed(grip: Grip): void
   /** Throws when the hashes cannot name these blocks. */

@@ -4,5 +4,6 @@ export type { CompleteBlocks, ImmutableBlocks, MutableBlocks, RegisterOptions, W
 export type { LeakMode } from './leak-alarm.js'
 export type { PoolObserver } from './notifier.js'
 export type { PoolFacts, PoolStats } from './pool-facts.js'
+export type { Registrar } from './registrar.js'
 export type { RestoredBlocks } from './restore.js'
 export type { WaitOptions } from './waiters.js'
