@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { existsSync, readdirSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { build } from 'tsup'
@@ -25,9 +26,8 @@ export class ExamplePrograms implements AsyncDisposable {
   }
 
   static async bundle(): Promise<ExamplePrograms> {
-    const directory = await mkdtemp(join(tmpdir(), 'kvbm-examples-'))
     // Below the package, so that they find what it has installed.
-    const programs = join(HERE, 'build', basename(directory))
+    const programs = join(HERE, 'build', randomUUID())
     await build({
       entry: EXAMPLES.map((name) => join(HERE, name)),
       outDir: programs,
@@ -44,7 +44,7 @@ export class ExamplePrograms implements AsyncDisposable {
         options.banner = { js: REQUIRE }
       },
     })
-    return new ExamplePrograms(programs, directory)
+    return new ExamplePrograms(programs, await mkdtemp(join(tmpdir(), 'kvbm-examples-')))
   }
 
   /** A path for what a program keeps. */
