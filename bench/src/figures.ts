@@ -60,7 +60,8 @@ function formatFigure({ name, unit, median, min, max, n, goal, met }: Figure): s
 }
 
 function formatGoal({ atLeast, atMost }: Goal, met: boolean | undefined): string {
-  return `goal ${atLeast === undefined ? `≤ ${atMost}` : `≥ ${atLeast}`}: ${met === true ? 'met' : 'missed'}`
+  const wanted = atLeast === atMost ? `${atMost}` : atLeast === undefined ? `≤ ${atMost}` : `≥ ${atLeast}`
+  return `goal ${wanted}: ${met === true ? 'met' : 'missed'}`
 }
 
 function show(value: number, unit: Unit): string {

@@ -14,12 +14,16 @@ import { hashing } from './hashing.js'
 import { describeMachine, loadNow } from './machine.js'
 import { poolReplay } from './pool-replay.js'
 import { printRates } from './print-rates.js'
+import { soak } from './soak/soak.js'
+import { playSoakServer, SOAK_SERVER } from './soak/soak-server.js'
 
 const SUBJECTS: Readonly<Record<string, () => Subject | Promise<Subject>>> = { pool: poolReplay, hashing, copy, disk }
 
 interface EngineOptions {
   readonly models: readonly string[]
   readonly rounds: number
+  /** Of the soak. */
+  readonly seconds: number
 }
 
 /** Under a real engine: minutes each, so only when asked for. */
@@ -28,6 +32,7 @@ const ENGINE: Readonly<Record<string, (options: EngineOptions) => Promise<Report
   'engine-never-slower': neverSlower,
   'engine-overhead': overhead,
   'engine-storage': storage,
+  soak,
 }
 
 const HELP = `Usage: npm run bench -- [flags]
@@ -39,6 +44,7 @@ with their spread, ratios are taken round by round. With --only engine the cache
                    ${Object.keys(ENGINE).join(', ')}; engine: those that begin so
   --rounds N       counted rounds (default 9, of engine 5)
   --models REF,…   models of engine-ttft (default random:llama1b,random:smol135)
+  --seconds N      how long the soak loads its server (default 600)
   --out FILE       where the result goes as JSON (default bench/results/latest.json)
   --help           this text
 `
@@ -47,6 +53,7 @@ const FLAGS = {
   only: { type: 'string' },
   rounds: { type: 'string' },
   models: { type: 'string', default: 'random:llama1b,random:smol135' },
+  seconds: { type: 'string', default: '600' },
   out: { type: 'string', default: 'bench/results/latest.json' },
   help: { type: 'boolean' },
 } as const
@@ -55,19 +62,26 @@ async function main(): Promise<void> {
   const { values } = parseArgs({ options: FLAGS })
   if (values.help === true) return void console.log(HELP)
   const subjects = Object.keys(SUBJECTS).filter((name) => values.only === undefined || values.only === name)
-  const engine = Object.keys(ENGINE).filter((name) => values.only === name || values.only === 'engine')
+  const engine = Object.keys(ENGINE).filter((name) => values.only === name || name.startsWith(`${values.only}-`))
   const rounds = Number(values.rounds ?? (engine.length > 0 ? 5 : 9))
-  if (subjects.length + engine.length === 0 || !Number.isSafeInteger(rounds) || rounds < 1)
-    throw new Error(`Unknown subject or bad number of rounds.\n${HELP}`)
-  const [load, results] = [loadNow(), []] as [ReturnType<typeof loadNow>, (SubjectResult | Report)[]]
+  const seconds = Number(values.seconds)
+  if (subjects.length + engine.length === 0 || !isCount(rounds) || !isCount(seconds))
+    throw new Error(`Unknown subject or bad number.\n${HELP}`)
+  const load = loadNow()
+  const results: (SubjectResult | Report)[] = []
   for (const name of subjects) results.push(await measureRates(name, rounds))
-  for (const name of engine) results.push(...(await measureEngine(name, { rounds, models: values.models.split(',') })))
+  const options = { rounds, seconds, models: values.models.split(',') }
+  for (const name of engine) results.push(...(await measureEngine(name, options)))
   await mkdir(dirname(values.out), { recursive: true })
   const machine = { ...describeMachine(), load }
   await writeFile(
     values.out,
     `${JSON.stringify({ machine, measuredAt: new Date().toISOString(), results }, null, 2)}\n`,
   )
+}
+
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value > 0
 }
 
 async function measureRates(name: string, rounds: number): Promise<SubjectResult> {
@@ -91,7 +105,10 @@ function showProgress(text: string): void {
 }
 
 /** Processes that a subject starts run this program, too. */
-const CHILDREN: Readonly<Record<string, (task: never) => Promise<unknown>>> = { [RESTARTED]: playRestarted }
+const CHILDREN: Readonly<Record<string, (task: never) => Promise<unknown>>> = {
+  [RESTARTED]: playRestarted,
+  [SOAK_SERVER]: playSoakServer,
+}
 
 const child = CHILDREN[process.argv[2] ?? '']
 const running = child === undefined ? main() : child(JSON.parse(process.argv[3]!) as never)
