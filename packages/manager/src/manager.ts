@@ -189,9 +189,9 @@ export class Manager {
   }
 
   /**
-   * Names written blocks, in any tier. In memory this is `blocks.register(hashes)`; on disk it is the only way, and the slot records
-   * are written first, so that the names survive the process. A rejection leaves the handle valid. Rejects with `RangeError` while the blocks are
-   * being written or registered.
+   * Names written blocks, in any tier. In memory this is `blocks.register(hashes)`; on disk it is the only way: the slot records
+   * are written first, so that the names survive the process. A rejection leaves the handle valid. Rejects with `RangeError`
+   * while the blocks are being written or registered.
    */
   async register(blocks: MutableBlocks, hashes: BlockHashes): Promise<ImmutableBlocks> {
     this.#assertOpen()
