@@ -1,6 +1,12 @@
 import type { ChatMessage, GenerateRequest, GenerationEnd, PromptReady, ServedModel } from '@kvbm/connector'
+import type { ZodType } from 'zod'
 import { ApiError } from './api-error.js'
-import type { ChatCompletionBody, CompletionBody } from './request-schemas.js'
+import {
+  type ChatCompletionBody,
+  type CompletionBody,
+  chatCompletionSchema,
+  completionSchema,
+} from './request-schemas.js'
 
 /** What a finished or running generation is known by. */
 export interface Answer {
@@ -16,6 +22,7 @@ export type FinishReason = Exclude<GenerationEnd['finishReason'], 'aborted'> | n
 /** One of the two ways the API speaks: how a prompt becomes tokens and how text becomes objects. */
 export interface Dialect<B extends Body> {
   readonly idPrefix: string
+  readonly schema: ZodType<B>
   tokens(body: B, model: ServedModel): Uint32Array
   maxTokens(body: B): number | undefined
   /** Texts that end an answer, beside those that the body names. */
@@ -28,6 +35,7 @@ export interface Dialect<B extends Body> {
 
 export const chatDialect: Dialect<ChatCompletionBody> = {
   idPrefix: 'chatcmpl-',
+  schema: chatCompletionSchema,
   tokens: (body, model) => model.tokenizeChat(chatMessages(body.messages)),
   maxTokens: (body) => body.max_completion_tokens ?? body.max_tokens ?? undefined,
   stops: ({ chatStops = [] }) => chatStops,
@@ -44,6 +52,7 @@ export const chatDialect: Dialect<ChatCompletionBody> = {
 
 export const completionDialect: Dialect<CompletionBody> = {
   idPrefix: 'cmpl-',
+  schema: completionSchema,
   tokens: ({ prompt }, model) => {
     if (typeof prompt === 'string') return model.tokenize(prompt)
     return typeof prompt[0] === 'string' ? model.tokenize(prompt[0]) : knownTokens(prompt as number[], model)

@@ -9,7 +9,7 @@ import { respond, roomAfter } from './generation.js'
 import { type Listening, type ListenOptions, listen } from './listen.js'
 import { parseJson, readJson } from './read-json.js'
 import { RequestQueue } from './request-queue.js'
-import { chatCompletionSchema, completionSchema, type PromptBody, parseBody, promptSchema } from './request-schemas.js'
+import { type PromptBody, parseBody, promptSchema } from './request-schemas.js'
 import { type ServerMetrics, serverMetrics } from './server-metrics.js'
 import { type KvServerOptions, resolveOptions } from './server-options.js'
 
@@ -98,25 +98,22 @@ export class KvServer {
       return failure.toResponse()
     })
     app.notFound((c) => new ApiError(404, `There is no ${c.req.method} ${c.req.path} here.`).toResponse())
-    app.post('/v1/chat/completions', async (c) =>
-      this.#generate(c, chatDialect, parseBody(chatCompletionSchema, await this.#json(c))),
-    )
-    app.post('/v1/completions', async (c) =>
-      this.#generate(c, completionDialect, parseBody(completionSchema, await this.#json(c))),
-    )
+    app.post('/v1/chat/completions', (c) => this.#generate(c, chatDialect))
+    app.post('/v1/completions', (c) => this.#generate(c, completionDialect))
     app.get('/v1/models', (c) => this.#listModels(c))
     app.get('/v1/models/:id{.+}', (c) => this.#showModel(c))
     app.post('/v1/kv/warm', (c) => this.#warm(c))
-    app.get('/v1/kv/explain', (c) => this.#explain(c, askedInAddress(c)))
+    app.get('/v1/kv/explain', (c) => this.#explain(c, askedInAddress))
     // For prompts that are too long for an address; it changes nothing either.
-    app.post('/v1/kv/explain', async (c) => this.#explain(c, await this.#json(c)))
+    app.post('/v1/kv/explain', (c) => this.#explain(c, () => this.#json(c)))
     app.get('/metrics', (c) => this.#showMetrics(c))
     app.get('/healthz', (c) => c.text('ok'))
     app.get('/readyz', (c) => this.#showReadiness(c))
   }
 
-  async #generate<B extends Body>(c: Context, dialect: Dialect<B>, body: B): Promise<Response> {
+  async #generate<B extends Body>(c: Context, dialect: Dialect<B>): Promise<Response> {
     const tenant = this.#access.tenantOf(c.req.raw)
+    const body = parseBody(dialect.schema, await this.#json(c))
     const model = this.#model(body.model)
     const signal = AbortSignal.any([c.req.raw.signal, this.#stopping.signal])
     const onPrompt = (prompt: PromptReady, ms: number): void => this.#metrics.prompt(prompt, ms / 1000)
@@ -139,9 +136,9 @@ export class KvServer {
     }
   }
 
-  #explain(c: Context, asked: unknown): Response {
+  async #explain(c: Context, asked: (c: Context) => unknown): Promise<Response> {
     const tenant = this.#access.tenantOf(c.req.raw)
-    const body = parseBody(promptSchema, asked)
+    const body = parseBody(promptSchema, await asked(c))
     const model = this.#model(body.model)
     return c.json(model.explain(promptTokens(body, model), tenant === undefined ? {} : { tenant }))
   }
@@ -170,6 +167,7 @@ export class KvServer {
     return c.text(await metricsRegistry.metrics(), 200, { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' })
   }
 
+  /** The request's body: only for who has shown a key. */
   #json(c: Context): Promise<unknown> {
     return readJson(c.req.raw, this.#options.bodyBytesMax)
   }

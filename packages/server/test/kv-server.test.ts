@@ -239,6 +239,15 @@ test('with keys each key is a tenant: no key no answer, and hits only among its 
   expect(world.model.requests.every(({ tenant }) => tenant !== undefined && !tenant.includes('key-number'))).toBe(true)
 })
 
+test('nobody’s body is read before the key is known', async () => {
+  await using world = await ServerWorld.open({ apiKeys: ['key-number-one'], bodyBytesMax: 100 })
+  const headers = { 'X-Kvbm-Token': world.server.controlToken }
+  for (const path of [CHAT, '/v1/completions', '/v1/kv/warm', '/v1/kv/explain'])
+    for (const body of ['{', '{"messages":[]}', 'x'.repeat(200)])
+      expect((await world.post(path, body, { headers })).status, `${path} ${body}`).toBe(401)
+  expect((await fetch(`${world.url}/v1/kv/explain?messages=[`)).status).toBe(401)
+})
+
 test('warming needs the control token', async () => {
   await using world = await ServerWorld.open()
   expect((await world.post('/v1/kv/warm', { prompt: 'abc' })).status).toBe(403)
