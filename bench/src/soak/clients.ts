@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Token } from 'node-llama-cpp'
 import type { PromptSource } from '../engine/prompt-source.js'
 import type { ServerProcess } from './server-process.js'
@@ -41,6 +42,9 @@ const SYSTEM_PROMPTS = 12
 const ABORTED_PART = 0.15
 const GOES_ON_PART = 0.3
 const PROMPT_TOKENS_MAX = 900
+/** A rush, in which nobody thinks, then a calm as long, in which captures find their time. */
+const RUSH_MS = 10_000
+const THINKING_MS = 4000
 
 /** Clients that ask one request after the other: chats over a few system prompts, some go on, some are given up at any moment. */
 export async function askForSeconds(options: LoadOptions): Promise<Load> {
@@ -48,7 +52,9 @@ export async function askForSeconds(options: LoadOptions): Promise<Load> {
   const completed: Asked[] = []
   const { source, clients, seconds } = options
   const systems = Array.from({ length: SYSTEM_PROMPTS }, () => source.take(64 + source.below(449)))
-  const end = performance.now() + seconds * 1000
+  const started = performance.now()
+  const end = started + seconds * 1000
+  const isRush = (): boolean => Math.floor((performance.now() - started) / RUSH_MS) % 2 === 0
   const client = async (): Promise<void> => {
     let before: readonly Token[] = []
     while (performance.now() < end) {
@@ -58,6 +64,7 @@ export async function askForSeconds(options: LoadOptions): Promise<Load> {
       const asked = await askOnce(prompt, options, tally)
       if (asked !== undefined) completed.push(asked)
       before = prompt
+      if (!isRush()) await sleep(source.below(THINKING_MS))
     }
   }
   await Promise.all(Array.from({ length: clients }, client))
@@ -67,7 +74,7 @@ export async function askForSeconds(options: LoadOptions): Promise<Load> {
 async function askOnce(prompt: readonly Token[], options: LoadOptions, tally: Tally): Promise<Asked | undefined> {
   const { server, source, onFailure } = options
   const maxTokens = 1 + source.below(16)
-  const patience = source.chance(ABORTED_PART) ? source.below(3000) : undefined
+  const patience = source.chance(ABORTED_PART) ? source.below(1000) : undefined
   const url = await server.url()
   const gaveUp = new AbortController()
   const timer = setTimeout(() => gaveUp.abort(), patience ?? DEADLINE_MS)

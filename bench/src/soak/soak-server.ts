@@ -27,7 +27,7 @@ export type SoakMessage =
 export const SOAK_SERVER = '--soak-server'
 
 /** Small enough that blocks leave memory, and come back from disk, all the time. */
-const TIERS = { host: '96MiB', disk: '2GiB', modelsMax: 1 } as const
+const TIERS = { host: '8MiB', disk: '64MiB', modelsMax: 1 } as const
 const MEMORY_EVERY_MS = 1000
 
 /** Serves until SIGTERM. */
