@@ -1,6 +1,6 @@
 import type { ChatMessage, GenerateRequest, GenerationEnd, PromptReady, ServedModel } from '@kvbm/connector'
 import type { ZodType } from 'zod'
-import { ApiError } from './api-error.js'
+import { chatTokens, knownTokens, type PromptParam, textTokens } from './prompt-tokens.js'
 import {
   type ChatCompletionBody,
   type CompletionBody,
@@ -23,6 +23,7 @@ export type FinishReason = Exclude<GenerationEnd['finishReason'], 'aborted'> | n
 export interface Dialect<B extends Body> {
   readonly idPrefix: string
   readonly schema: ZodType<B>
+  readonly promptParam: PromptParam
   tokens(body: B, model: ServedModel): Uint32Array
   maxTokens(body: B): number | undefined
   /** Texts that end an answer, beside those that the body names. */
@@ -36,7 +37,8 @@ export interface Dialect<B extends Body> {
 export const chatDialect: Dialect<ChatCompletionBody> = {
   idPrefix: 'chatcmpl-',
   schema: chatCompletionSchema,
-  tokens: (body, model) => model.tokenizeChat(chatMessages(body.messages)),
+  promptParam: 'messages',
+  tokens: (body, model) => chatTokens(chatMessages(body.messages), model),
   maxTokens: (body) => body.max_completion_tokens ?? body.max_tokens ?? undefined,
   stops: ({ chatStops = [] }) => chatStops,
   whole: (answer, content, finish) => ({
@@ -53,22 +55,16 @@ export const chatDialect: Dialect<ChatCompletionBody> = {
 export const completionDialect: Dialect<CompletionBody> = {
   idPrefix: 'cmpl-',
   schema: completionSchema,
+  promptParam: 'prompt',
   tokens: ({ prompt }, model) => {
-    if (typeof prompt === 'string') return model.tokenize(prompt)
-    return typeof prompt[0] === 'string' ? model.tokenize(prompt[0]) : knownTokens(prompt as number[], model)
+    if (typeof prompt === 'string') return textTokens(prompt, model)
+    return typeof prompt[0] === 'string' ? textTokens(prompt[0], model) : knownTokens(prompt as number[], model)
   },
   maxTokens: (body) => body.max_tokens ?? 16,
   stops: () => [],
   whole: textCompletion,
   chunk: (answer, text, finish) => textCompletion(answer, text ?? '', finish),
   opening: (answer) => textCompletion(answer, '', null),
-}
-
-/** Token numbers as they came: an engine must never see one that its model does not have. */
-function knownTokens(prompt: readonly number[], { vocabularySize }: ServedModel): Uint32Array {
-  const unknown = prompt.find((token) => token >= vocabularySize)
-  if (unknown === undefined) return Uint32Array.from(prompt)
-  throw new ApiError(400, `prompt: token ${unknown} is not one of this model's ${vocabularySize}.`, { param: 'prompt' })
 }
 
 function chatChunk(answer: Answer, delta: object, finish: FinishReason): object {

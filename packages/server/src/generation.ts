@@ -11,6 +11,7 @@ import {
   serverTiming,
   usageOf,
 } from './dialect.js'
+import { roomAfter } from './prompt-tokens.js'
 import type { RequestQueue } from './request-queue.js'
 
 /** Chunks of a stream that carry no text: its opening, its end, usage, `[DONE]`. */
@@ -33,7 +34,7 @@ export async function respond<B extends Body>(options: GenerationOptions<B>): Pr
   const { model, queue, dialect, body } = options
   const arrived = performance.now()
   const tokens = dialect.tokens(body, model)
-  const room = roomAfter(tokens, model)
+  const room = roomAfter(tokens, model, dialect.promptParam)
   const client = new AbortController()
   const signal = AbortSignal.any([options.signal, client.signal])
   const leave = await queue.enter(signal)
@@ -153,19 +154,4 @@ function answerOf(dialect: { readonly idPrefix: string }, model: ServedModel): A
 
 function finishOf(end: GenerationEnd | undefined): FinishReason {
   return end === undefined || end.finishReason === 'aborted' ? null : end.finishReason
-}
-
-/** Tokens that are left for an answer; throws 400 when there are none, or nothing is asked. */
-export function roomAfter(tokens: Uint32Array, { contextTokens }: ServedModel): number {
-  if (tokens.length === 0) throw new ApiError(400, 'The prompt has no tokens.', { param: 'prompt' })
-  if (tokens.length >= contextTokens) throw tooLong(tokens.length, contextTokens)
-  return contextTokens - tokens.length
-}
-
-function tooLong(promptTokens: number, contextTokens: number): ApiError {
-  return new ApiError(
-    400,
-    `The prompt has ${promptTokens} tokens; this model takes ${contextTokens} of prompt and answer together. Shorten it.`,
-    { code: 'context_length_exceeded', param: 'messages' },
-  )
 }

@@ -5,8 +5,9 @@ import { type Context, Hono } from 'hono'
 import { Access } from './access.js'
 import { ApiError, toApiError } from './api-error.js'
 import { type Body, chatDialect, chatMessages, completionDialect, type Dialect } from './dialect.js'
-import { respond, roomAfter } from './generation.js'
+import { respond } from './generation.js'
 import { type Listening, type ListenOptions, listen } from './listen.js'
+import { chatTokens, roomAfter, textTokens } from './prompt-tokens.js'
 import { parseJson, readJson } from './read-json.js'
 import { RequestQueue } from './request-queue.js'
 import { type PromptBody, parseBody, promptSchema } from './request-schemas.js'
@@ -126,7 +127,7 @@ export class KvServer {
     const body = parseBody(promptSchema, await this.#json(c))
     const model = this.#model(body.model)
     const tokens = promptTokens(body, model)
-    roomAfter(tokens, model)
+    roomAfter(tokens, model, body.messages === undefined ? 'prompt' : 'messages')
     const signal = AbortSignal.any([c.req.raw.signal, this.#stopping.signal])
     const leave = await this.#queues.get(model)!.enter(signal)
     try {
@@ -197,8 +198,8 @@ function askedInAddress(c: Context): object {
 }
 
 function promptTokens({ messages, prompt }: PromptBody, model: ServedModel): Uint32Array {
-  if (messages !== undefined) return model.tokenizeChat(chatMessages(messages))
-  if (prompt !== undefined) return model.tokenize(prompt)
+  if (messages !== undefined) return chatTokens(chatMessages(messages), model)
+  if (prompt !== undefined) return textTokens(prompt, model)
   throw new ApiError(400, 'Give messages or a prompt.', { param: 'prompt' })
 }
 

@@ -21,7 +21,7 @@ export interface KvServerOptions {
   readonly controlToken?: string | undefined
   /** Requests per model that may wait for a free sequence; a further one gets 429. Default 64. */
   readonly waitingMax?: number | undefined
-  /** Largest request body, in bytes. Default 4 MiB: about a million tokens of text. */
+  /** Largest request body, in bytes. Default 1 MiB: about a quarter million tokens of text. */
   readonly bodyBytesMax?: number | undefined
   readonly metricsRegistry?: MetricsRegistry | undefined
   readonly logger?: Logger | undefined
@@ -43,7 +43,7 @@ export function resolveOptions(
     allowedHosts: options.allowedHosts ?? [],
     controlToken: options.controlToken ?? newControlToken(),
     waitingMax: nonNegativeInteger('waitingMax', options.waitingMax ?? 64),
-    bodyBytesMax: positiveInteger('bodyBytesMax', options.bodyBytesMax ?? 4 * 2 ** 20),
+    bodyBytesMax: positiveInteger('bodyBytesMax', options.bodyBytesMax ?? 2 ** 20),
     metricsRegistry: options.metricsRegistry,
     logger: options.logger ?? silentLogger,
   }

@@ -26,10 +26,13 @@ export class ScriptedModel implements ServedModel {
   /** Requests that ended early, by the signal or by a reader that went away. */
   abandoned = 0
   running = 0
+  /** Texts that were tokenized. */
+  tokenized = 0
   readonly requests: GenerateRequest[] = []
   readonly #seen = new Set<string>()
 
   tokenize(text: string): Uint32Array {
+    this.tokenized++
     return Uint32Array.from(text, (unit) => unit.charCodeAt(0))
   }
 
