@@ -151,7 +151,7 @@ function spelling(connector?: KvConnector<MemorySlot>): ServedModel {
     tokenizeChat: (messages) => tokenize(messages.map(({ content }) => content).join('\n')),
     detokenize: (tokens) => String.fromCodePoint(...tokens),
     explain: (tokens, options) => connector!.explain(tokens, { ...options, ownOnly: true }),
-    status: () => ({ cache: 'open', reason: '', tiers: {} }),
+    status: () => ({ model: 'open', cache: 'open', reason: '', tiers: {} }),
     close: async () => {},
     generate: refuse,
     warm: refuse,

@@ -93,7 +93,10 @@ export interface ServedModel {
   /** Texts that end an answer in chats, beside special tokens: some templates mark turns with plain text. Default none. */
   readonly chatStops?: readonly string[]
   detokenize(tokens: Uint32Array): string
-  /** `prompt`, then any number of `text`, then `end`. Rejects when the engine fails; an abort is an `end`. */
+  /**
+   * `prompt`, then any number of `text`, then `end`. Rejects when the engine fails, with `ClosedError` (as everything does here) once
+   * the model is closed; an abort is an `end`.
+   */
   generate(request: GenerateRequest): AsyncIterable<GenerationEvent>
   /** Makes sure a prefix is cached: evaluates and captures what is not. */
   warm(tokens: Uint32Array, options?: { readonly tenant?: string; readonly signal?: AbortSignal }): Promise<WarmReport>
@@ -103,8 +106,13 @@ export interface ServedModel {
   close(): Promise<void>
 }
 
-/** Plain JSON: what everybody may know of a model's cache. Counts, which would tell of other tenants, are left to metrics. */
+/**
+ * Plain JSON: how a model and its cache are. States are for everybody; reasons may name paths of this machine and are for its operator.
+ * Counts, which would tell of other tenants, are left to metrics.
+ */
 export interface ServedStatus {
+  /** `closed`: it answers nothing any more. */
+  readonly model: 'open' | 'closed'
   readonly cache: 'closed' | 'opening' | 'open' | 'off'
   /** Why it is off; empty otherwise. */
   readonly reason: string

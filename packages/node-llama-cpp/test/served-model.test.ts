@@ -235,6 +235,27 @@ describe.skipIf(isMissing)(`a served model${why}`, () => {
     expect(answered.slice(0, opened.length)).toEqual(opened)
   })
 
+  test('once closed, it says so: not ready, and 503 instead of an answer', async () => {
+    await using world = await open()
+    expect(world.model.status().model).toBe('open')
+    const running = await world.post('/v1/completions', { prompt, max_tokens: 500, stream: true })
+    const closed = world.model.close()
+    expect(world.model.status().model).toBe('closed')
+    expect(await running.text()).toMatch(/The Served model is closed/)
+    await closed
+    expect((await fetch(`${world.url}/readyz`)).status).toBe(503)
+    const messages = [{ role: 'user', content: 'hi' }]
+    const headers = { 'X-Kvbm-Token': world.server.controlToken }
+    for (const [path, body] of [
+      ['/v1/completions', { prompt }],
+      ['/v1/completions', { prompt: [1, 2, 3] }],
+      ['/v1/chat/completions', { messages }],
+      ['/v1/kv/explain', { prompt: 'hi' }],
+      ['/v1/kv/warm', { prompt: 'hi' }],
+    ] as const)
+      expect((await world.post(path, body, { headers })).status, path).toBe(503)
+  })
+
   test('metrics count hit tokens by tier and saved seconds; readiness shows the tiers', async () => {
     await using blocks = await temporaryDirectory()
     const metricsRegistry = new Registry()

@@ -49,7 +49,7 @@ export class Access {
   tenantOf(request: Request): string | undefined {
     const { apiKeys } = this.#options
     if (apiKeys.length === 0) return undefined
-    const given = /^Bearer (.+)$/.exec(request.headers.get('authorization') ?? '')?.[1]
+    const given = bearerOf(request)
     const known = given === undefined ? undefined : apiKeys.find((key) => sameSecret(key, given))
     if (known === undefined)
       throw new ApiError(401, 'Give one of this server’s keys as "Authorization: Bearer KEY".', {
@@ -64,6 +64,20 @@ export class Access {
       throw new ApiError(403, 'This changes the server: send the token that it printed at its start as "X-Kvbm-Token".')
   }
 
+  /** Whether the request carries that token, there or as its key. */
+  isOperator(request: Request): boolean {
+    return this.holdsControl(request.headers.get('x-kvbm-token')) || this.holdsControl(bearerOf(request))
+  }
+
+  /** Throws 403 for who is not the operator, once there are keys: without them nobody is told apart. */
+  checkOperator(request: Request): void {
+    if (this.#options.apiKeys.length > 0 && !this.isOperator(request))
+      throw new ApiError(
+        403,
+        'This tells of all tenants: send the token that the server printed at its start as "X-Kvbm-Token" or "Authorization: Bearer TOKEN".',
+      )
+  }
+
   holdsControl(token: string | null | undefined): boolean {
     return token != null && sameSecret(this.#options.controlToken, token)
   }
@@ -72,6 +86,10 @@ export class Access {
 /** The tenant that an API key stands for, as blocks are salted with it. */
 export function tenantOfKey(key: string): string {
   return digest(key).toString('hex')
+}
+
+function bearerOf(request: Request): string | undefined {
+  return /^Bearer +(.+)$/i.exec(request.headers.get('authorization') ?? '')?.[1]
 }
 
 function isOriginOf(origin: string, host: string): boolean {

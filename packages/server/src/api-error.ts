@@ -1,3 +1,5 @@
+import { KvbmError } from '@kvbm/core'
+
 /** What went wrong, in the error format of the OpenAI API. */
 export class ApiError extends Error {
   readonly status: 400 | 401 | 403 | 404 | 413 | 429 | 500 | 503
@@ -34,9 +36,10 @@ export class ApiError extends Error {
   }
 }
 
-/** Any failure as an `ApiError`; what is not the caller's becomes a 500 that tells no more than its message. */
+/** Any failure as an `ApiError`: a model that was closed is 503; what else is not the caller's becomes a 500 that tells no more than its message. */
 export function toApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error
   const message = error instanceof Error ? error.message : String(error)
+  if (KvbmError.is(error, 'KVBM_CLOSED')) return new ApiError(503, message, { type: 'server_error' })
   return new ApiError(500, message, { type: 'server_error' })
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
-import type { PromptReady, ServedModel } from '@kvbm/connector'
+import type { PromptReady, ServedModel, ServedStatus } from '@kvbm/connector'
 import { type Context, Hono } from 'hono'
 import { Access } from './access.js'
 import { ApiError, toApiError } from './api-error.js'
@@ -145,8 +145,10 @@ export class KvServer {
   }
 
   #showReadiness(c: Context): Response {
-    const models = this.#options.models.map((model) => ({ id: model.id, ...model.status() }))
-    return c.json({ ready: !this.#draining, models }, this.#draining ? 503 : 200)
+    const shown = this.#access.isOperator(c.req.raw) ? (status: ServedStatus) => status : statesOf
+    const models = this.#options.models.map((model) => ({ id: model.id, ...shown(model.status()) }))
+    const ready = !this.#draining && models.every(({ model }) => model === 'open')
+    return c.json({ ready, models }, ready ? 200 : 503)
   }
 
   #listModels(c: Context): Response {
@@ -161,9 +163,8 @@ export class KvServer {
 
   /** Numbers of all tenants together: for the operator, who holds the token, once there are keys. */
   async #showMetrics(c: Context): Promise<Response> {
-    const { metricsRegistry, apiKeys } = this.#options
-    const bearer = /^Bearer (.+)$/.exec(c.req.header('authorization') ?? '')?.[1]
-    if (apiKeys.length > 0 && !this.#access.holdsControl(bearer)) this.#access.checkControl(c.req.raw)
+    this.#access.checkOperator(c.req.raw)
+    const { metricsRegistry } = this.#options
     if (metricsRegistry === undefined) throw new ApiError(404, 'This server was given no metricsRegistry.')
     return c.text(await metricsRegistry.metrics(), 200, { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' })
   }
@@ -201,6 +202,12 @@ function promptTokens({ messages, prompt }: PromptBody, model: ServedModel): Uin
   if (messages !== undefined) return chatTokens(chatMessages(messages), model)
   if (prompt !== undefined) return textTokens(prompt, model)
   throw new ApiError(400, 'Give messages or a prompt.', { param: 'prompt' })
+}
+
+/** A status without its reasons. */
+function statesOf({ model, cache, tiers }: ServedStatus) {
+  const states = Object.entries(tiers).map(([name, { state }]) => [name, { state }] as const)
+  return { model, cache, tiers: Object.fromEntries(states) }
 }
 
 function describeModel({ id, notice, contextTokens }: ServedModel): object {

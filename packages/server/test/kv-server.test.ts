@@ -303,12 +303,34 @@ test('health, readiness and metrics', async () => {
   expect(await (await fetch(`${world.url}/healthz`)).text()).toBe('ok')
   expect(await (await fetch(`${world.url}/readyz`)).json()).toEqual({
     ready: true,
-    models: [{ id: 'scripted', cache: 'open', reason: '', tiers: { host: { state: 'ok', reason: '' } } }],
+    models: [{ id: 'scripted', model: 'open', cache: 'open', tiers: { host: { state: 'ok' } } }],
   })
   await world.post(CHAT, hello)
   const metrics = await (await fetch(`${world.url}/metrics`)).text()
   expect(metrics).toContain('kvbm_server_requests_total{route="/v1/chat/completions",status="200"} 1')
   expect(metrics).toContain('kvbm_server_time_to_first_token_seconds_count{cached="no"} 1')
+})
+
+test('a model that was closed makes the server unready; requests to it are 503', async () => {
+  await using world = await ServerWorld.open()
+  await world.model.close()
+  const readiness = await fetch(`${world.url}/readyz`)
+  expect(readiness.status).toBe(503)
+  expect(await readiness.json()).toMatchObject({ ready: false, models: [{ id: 'scripted', model: 'closed' }] })
+  const refused = await errorOf(await world.post(CHAT, hello))
+  expect(refused).toMatchObject({ status: 503, message: expect.stringMatching(/^The Scripted model is closed/) })
+})
+
+test('readiness gives reasons, which may name paths, to the operator only', async () => {
+  await using world = await ServerWorld.open()
+  world.model.reason = 'no space at /home/ada/kv'
+  const ask = async (headers: HeadersInit = {}) => (await fetch(`${world.url}/readyz`, { headers })).text()
+  expect(await ask()).not.toContain('/home/ada')
+  const token = world.server.controlToken
+  for (const headers of [{ 'X-Kvbm-Token': token }, { Authorization: `Bearer ${token}` }] as const)
+    expect(JSON.parse(await ask(headers))).toMatchObject({
+      models: [{ reason: world.model.reason, tiers: { host: { reason: world.model.reason } } }],
+    })
 })
 
 test('it refuses to be reachable by others without a key', async () => {

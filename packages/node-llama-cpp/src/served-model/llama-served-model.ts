@@ -9,6 +9,7 @@ import type {
   ServedStatus,
   WarmReport,
 } from '@kvbm/connector'
+import { ClosedError } from '@kvbm/core'
 import type { LlamaContext, LlamaContextSequence, LlamaModel, Token } from 'node-llama-cpp'
 import type { Restored } from './cached-prompt.js'
 import type { ChatTemplate } from './chat-template.js'
@@ -20,6 +21,9 @@ import { speak } from './speak.js'
 import { StopFilter } from './stop-filter.js'
 import { TokenText } from './token-text.js'
 import { Turn } from './turn.js'
+
+/** What is closed, in errors. */
+const WHAT = 'Served model'
 
 /** What a served model is made of. `dispose` frees all of it. */
 export interface LlamaServedModelParts {
@@ -61,16 +65,19 @@ export class LlamaServedModel implements ServedModel {
 
   /** Special tokens may be written as text, as prompts do that were formatted by hand. */
   tokenize(text: string): Uint32Array {
+    this.#assertOpen()
     const { bos, shouldPrependBosToken } = this.#model.tokens
     const tokens = this.#model.tokenize(text, true)
     return Uint32Array.from(shouldPrependBosToken && bos !== null && tokens[0] !== bos ? [bos, ...tokens] : tokens)
   }
 
   tokenizeChat(messages: readonly ChatMessage[]): Uint32Array {
+    this.#assertOpen()
     return Uint32Array.from(this.#parts.template.tokenize(messages))
   }
 
   detokenize(tokens: Uint32Array): string {
+    this.#assertOpen()
     return this.#model.detokenize([...tokens] as Token[], true)
   }
 
@@ -80,7 +87,7 @@ export class LlamaServedModel implements ServedModel {
       turn = await this.#turn(request)
       yield* this.#answer(request, turn)
     } catch (error) {
-      if (!request.signal?.aborted) throw error
+      if (!request.signal?.aborted) throw this.#closing === undefined ? error : new ClosedError(WHAT)
       yield { type: 'end', finishReason: 'aborted', completionTokens: 0 }
     } finally {
       await turn?.end()
@@ -100,11 +107,12 @@ export class LlamaServedModel implements ServedModel {
   }
 
   explain(tokens: Uint32Array, options: { readonly tenant?: string } = {}): CacheExplanation {
+    this.#assertOpen()
     return this.#parts.connector.explain(tokens, { ...options, ownOnly: true })
   }
 
   status(): ServedStatus {
-    return servedStatus(this.#parts.connector.status().model)
+    return servedStatus(this.#closing === undefined ? 'open' : 'closed', this.#parts.connector.status().model)
   }
 
   /** Resolves when no capture waits or runs; runs those that wait. For who wants to be sure that an answer's prompt is cached. */
@@ -123,7 +131,12 @@ export class LlamaServedModel implements ServedModel {
     return this.close()
   }
 
-  #turn(request: Parameters<typeof Turn.begin>[2]): Promise<Turn> {
+  #assertOpen(): void {
+    if (this.#closing !== undefined) throw new ClosedError(WHAT)
+  }
+
+  async #turn(request: Parameters<typeof Turn.begin>[2]): Promise<Turn> {
+    this.#assertOpen()
     return Turn.begin(this.#parts.connector, this.#seats, request)
   }
 

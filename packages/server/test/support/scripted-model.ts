@@ -8,6 +8,7 @@ import type {
   ServedStatus,
   WarmReport,
 } from '@kvbm/connector'
+import { ClosedError } from '@kvbm/core'
 
 /**
  * A test tool, not a model: tokens are UTF-16 units, the answer to a prompt is `answer`, and a prompt seen before (by the same
@@ -29,9 +30,13 @@ export class ScriptedModel implements ServedModel {
   /** Texts that were tokenized. */
   tokenized = 0
   readonly requests: GenerateRequest[] = []
+  /** Why the cache and its tiers are as they are. */
+  reason = ''
+  #closed = false
   readonly #seen = new Set<string>()
 
   tokenize(text: string): Uint32Array {
+    if (this.#closed) throw new ClosedError('Scripted model')
     this.tokenized++
     return Uint32Array.from(text, (unit) => unit.charCodeAt(0))
   }
@@ -85,10 +90,13 @@ export class ScriptedModel implements ServedModel {
   }
 
   status(): ServedStatus {
-    return { cache: 'open', reason: '', tiers: { host: { state: 'ok', reason: '' } } }
+    const model = this.#closed ? 'closed' : 'open'
+    return { model, cache: 'open', reason: this.reason, tiers: { host: { state: 'ok', reason: this.reason } } }
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    this.#closed = true
+  }
 
   #look(tokens: Uint32Array, tenant: string | undefined): number {
     const key = keyOf(tokens, tenant)
