@@ -267,9 +267,9 @@ describe.skipIf(isMissing)(`a served model${why}`, () => {
     await world.ask({ prompt })
     const metrics = await (await fetch(`${world.url}/metrics`)).text()
     expect(metrics).toContain('kvbm_hit_tokens_total{tier="host"} 384')
-    expect(metrics).toContain('kvbm_server_prompt_tokens_total{source="host"} 384')
+    expect(metrics).toContain('kvbm_server_prompt_tokens_total{model="tiny",source="host"} 384')
     expect(metrics).toMatch(/kvbm_saved_prefill_seconds_total \d/)
-    expect(metrics).toMatch(/kvbm_server_saved_prefill_seconds_total \d/)
+    expect(metrics).toMatch(/kvbm_server_saved_prefill_seconds_total\{model="tiny"\} \d/)
     expect(await (await fetch(`${world.url}/readyz`)).json()).toMatchObject({
       ready: true,
       models: [{ id: 'tiny', cache: 'open', tiers: { host: { state: 'ok' }, disk: { state: 'ok' } } }],

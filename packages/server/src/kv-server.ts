@@ -75,6 +75,7 @@ export class KvServer {
     await Promise.all([...this.#queues.values()].map((queue) => queue.drain()))
     await Promise.all(listening)
     clearTimeout(timer)
+    this.#metrics.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -117,7 +118,7 @@ export class KvServer {
     const body = parseBody(dialect.schema, await this.#json(c))
     const model = this.#model(body.model)
     const signal = AbortSignal.any([c.req.raw.signal, this.#stopping.signal])
-    const onPrompt = (prompt: PromptReady, ms: number): void => this.#metrics.prompt(prompt, ms / 1000)
+    const onPrompt = (prompt: PromptReady, ms: number): void => this.#metrics.prompt(model.id, prompt, ms / 1000)
     return respond({ model, queue: this.#queues.get(model)!, dialect, body, tenant, signal, onPrompt })
   }
 

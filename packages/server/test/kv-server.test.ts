@@ -308,7 +308,25 @@ test('health, readiness and metrics', async () => {
   await world.post(CHAT, hello)
   const metrics = await (await fetch(`${world.url}/metrics`)).text()
   expect(metrics).toContain('kvbm_server_requests_total{route="/v1/chat/completions",status="200"} 1')
-  expect(metrics).toContain('kvbm_server_time_to_first_token_seconds_count{cached="no"} 1')
+  expect(metrics).toContain('kvbm_server_time_to_first_token_seconds_count{model="scripted",cached="no"} 1')
+  expect(metrics).toContain('kvbm_server_prompt_tokens_total{model="scripted",source="computed"} 11')
+  expect(metrics).toContain('kvbm_server_saved_prefill_seconds_total{model="scripted"} 0')
+})
+
+test('servers on one registry are counted together; the last one takes its metrics with it', async () => {
+  const metricsRegistry = new Registry()
+  for (let round = 0; round < 2; round++) {
+    await using first = await ServerWorld.open({ metricsRegistry })
+    await using second = await ServerWorld.open({ metricsRegistry })
+    for (const world of [first, second]) await fetch(`${world.url}/healthz`)
+    const counted = 'kvbm_server_requests_total{route="/healthz",status="200"} 2'
+    expect(await metricsRegistry.metrics()).toContain(counted)
+    await first.server.close()
+    await first.server.close()
+    expect(await metricsRegistry.metrics()).toContain(counted)
+    await second.server.close()
+    expect(metricsRegistry.getMetricsAsArray()).toEqual([])
+  }
 })
 
 test('a model that was closed makes the server unready; requests to it are 503', async () => {
