@@ -4,11 +4,12 @@ import { join } from 'node:path'
 import { openKvCache } from '@kvbm/connector'
 import { MemoryDriver, MemoryEngine } from '@kvbm/connector/testing'
 import { afterEach, expect, test } from 'vitest'
+import { wrapDrivers } from '../src/engine/wrap-drivers.js'
 import { blockNames } from '../src/soak/block-names.js'
 import { Journal, judge } from '../src/soak/journal.js'
 import { memoryGrowth } from '../src/soak/memory-growth.js'
 import { differenceOf } from '../src/soak/recompute.js'
-import { tapCache } from '../src/soak/tap-cache.js'
+import { TappedDriver } from '../src/soak/tapped-driver.js'
 
 const path = join(tmpdir(), `kvbm-journal-${process.pid}`)
 afterEach(() => rmSync(path, { force: true }))
@@ -61,7 +62,8 @@ test('bytes are seen on both ways, and they are the same', async () => {
   }
   const tokens = Uint32Array.from({ length: 100 }, (_, index) => index % 50)
   const [unwanted] = blockNames(tokens, 16)
-  await using kv = tapCache(await openKvCache({ host: '16MiB' }), tap)
+  await using kv = await openKvCache({ host: '16MiB' })
+  wrapDrivers(kv, (driver) => new TappedDriver(driver, tap))
   const engine = new MemoryEngine()
   const connector = kv.connect(new MemoryDriver(engine, { through: 'file' }))
   await connector.ready()

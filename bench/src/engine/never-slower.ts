@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { KvEngineDriver } from '@kvbm/connector'
 import { type KvCache, kvCacheOf, openKvCache } from '@kvbm/node-llama-cpp'
 import type { LlamaContextSequence } from 'node-llama-cpp'
 import { figure, type Report } from '../figures.js'
@@ -5,9 +7,23 @@ import { spreadOf } from '../harness.js'
 import { Engine } from './engine.js'
 import { firstTokenMs } from './first-token.js'
 import { PromptSource } from './prompt-source.js'
+import { wrapDrivers } from './wrap-drivers.js'
 
-const PREFIXES = [256, 512, 1024]
+const CASES: readonly Case[] = [
+  { prefixTokens: 64, delayMs: 0 },
+  { prefixTokens: 256, delayMs: 0 },
+  { prefixTokens: 1024, delayMs: 0 },
+  // The proportions of a fast GPU beside slow memory.
+  { prefixTokens: 1024, delayMs: 200 },
+]
 const TAIL_TOKENS = 16
+
+interface Case {
+  readonly prefixTokens: number
+  /** Added to each restore. */
+  readonly delayMs: number
+}
+
 /** Prompts of one side before it is the other's turn; captures that then still run are waited for, and not counted. */
 const TURN = 10
 const TURNS_PER_ROUND = 4
@@ -16,14 +32,15 @@ const TURNS_PER_ROUND = 4
 export async function neverSlower({ rounds }: { readonly rounds: number }): Promise<Report[]> {
   await using engine = await Engine.load('random:tiny')
   const reports: Report[] = []
-  for (const prefixTokens of PREFIXES) reports.push(await measurePrefix(engine, prefixTokens, rounds * TURNS_PER_ROUND))
+  for (const one of CASES) reports.push(await measureCase(engine, one, rounds * TURNS_PER_ROUND))
   return reports
 }
 
-async function measurePrefix(engine: Engine, prefixTokens: number, turns: number): Promise<Report> {
+async function measureCase(engine: Engine, { prefixTokens, delayMs }: Case, turns: number): Promise<Report> {
   const settings = { threads: 1, batchTokens: 512, flashAttention: true }
   const contextTokens = prefixTokens + 4 * TAIL_TOKENS
   await using kv = await openKvCache({ host: '1GiB', modelsMax: 1 })
+  if (delayMs > 0) wrapDrivers(kv, (driver) => slowed(driver, delayMs))
   const source = new PromptSource(engine.model, prefixTokens)
   const prefix = source.take(prefixTokens)
   const sides = [
@@ -37,7 +54,16 @@ async function measurePrefix(engine: Engine, prefixTokens: number, turns: number
   }
   const [without, cached] = times
   await kv.close()
-  return reportOf({ prefixTokens, without, cached, kv })
+  return reportOf({ prefixTokens, delayMs, without, cached, kv })
+}
+
+function slowed<Slot>(driver: KvEngineDriver<Slot>, delayMs: number): KvEngineDriver<Slot> {
+  const restore = driver.restore.bind(driver)
+  driver.restore = async (request) => {
+    await sleep(delayMs)
+    return restore(request)
+  }
+  return driver
 }
 
 async function askInTurn(
@@ -54,20 +80,19 @@ async function askInTurn(
   return times
 }
 
-interface Sides {
-  readonly prefixTokens: number
+interface Sides extends Case {
   readonly without: readonly number[]
   readonly cached: readonly number[]
   readonly kv: KvCache
 }
 
-function reportOf({ prefixTokens, without, cached, kv }: Sides): Report {
+function reportOf({ prefixTokens, delayMs, without, cached, kv }: Sides): Report {
   const ratio = spreadOf(cached).median / spreadOf(without).median
   const { decisions } = kv.status().counters
   return {
     name: 'engine-never-slower',
     work: `${prefixTokens} tokens seen before and ${TAIL_TOKENS} new ones to the first token, CPU, a toy of a model`,
-    setup: { threads: 1, 'requests on each side': cached.length },
+    setup: { threads: 1, 'requests on each side': cached.length, 'ms added to each restore': delayMs },
     figures: [
       figure('without cache', 'ms', without),
       figure('with cache', 'ms', cached),

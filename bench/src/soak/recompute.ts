@@ -1,8 +1,8 @@
 import { type KvCache, kvCacheOf, openKvCache } from '@kvbm/node-llama-cpp'
 import type { Token } from 'node-llama-cpp'
 import { Engine } from '../engine/engine.js'
-import { tapCache } from './tap-cache.js'
-import type { BlockTap } from './tapped-driver.js'
+import { wrapDrivers } from '../engine/wrap-drivers.js'
+import { type BlockTap, TappedDriver } from './tapped-driver.js'
 
 /** How far blocks lie apart: the largest over all of them, each the length of its difference ÷ its own length. */
 export interface Recomputed {
@@ -29,7 +29,7 @@ export async function recompute(modelPath: string, dir: string, prompts: Prompts
 async function restoredBlocks(engine: Engine, prompts: Prompts, dir: string): Promise<Blocks> {
   const found = new Map<string, Buffer>()
   const restored = (name: string, bytes: Buffer): void => void found.set(name, bytes)
-  await using kv = tapCache(await openKvCache({ dir, modelsMax: 1 }), { ...WATCH_NOTHING, restored })
+  await using kv = tapped(await openKvCache({ dir, modelsMax: 1 }), { ...WATCH_NOTHING, restored })
   await evaluateEach(engine, kv, prompts, 512)
   return found
 }
@@ -37,9 +37,13 @@ async function restoredBlocks(engine: Engine, prompts: Prompts, dir: string): Pr
 async function computedBlocks(engine: Engine, prompts: Prompts, batchTokens: number): Promise<Blocks> {
   const found = new Map<string, Buffer>()
   const captured = (name: string, bytes: Buffer): void => void found.set(name, bytes)
-  await using kv = tapCache(await openKvCache({ modelsMax: 1 }), { ...WATCH_NOTHING, captured })
+  await using kv = tapped(await openKvCache({ modelsMax: 1 }), { ...WATCH_NOTHING, captured })
   await evaluateEach(engine, kv, prompts, batchTokens)
   return found
+}
+
+function tapped(kv: KvCache, tap: BlockTap): KvCache {
+  return wrapDrivers(kv, (driver) => new TappedDriver(driver, tap))
 }
 
 const WATCH_NOTHING: BlockTap = { wants: () => true, captured: () => {}, restored: () => {} }

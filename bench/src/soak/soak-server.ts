@@ -1,7 +1,8 @@
 import { type LlamaServedModel, openKvCache, serveModel } from '@kvbm/node-llama-cpp'
 import { createKvServer } from '@kvbm/server'
+import { wrapDrivers } from '../engine/wrap-drivers.js'
 import { Journal } from './journal.js'
-import { tapCache } from './tap-cache.js'
+import { TappedDriver } from './tapped-driver.js'
 
 /** What the process that is to be killed is told. */
 export interface SoakTask {
@@ -33,7 +34,9 @@ const MEMORY_EVERY_MS = 1000
 /** Serves until SIGTERM. */
 export async function playSoakServer(task: SoakTask): Promise<void> {
   const stop = stopAsked()
-  await using kv = tapCache(await openKvCache({ dir: task.dir, ...TIERS }), new Journal(task.journal))
+  const journal = new Journal(task.journal)
+  await using kv = await openKvCache({ dir: task.dir, ...TIERS })
+  wrapDrivers(kv, (driver) => new TappedDriver(driver, journal))
   const model = await serveModel({ modelPath: task.modelPath, kv, threads: 1, contextTokens: 1024, gpu: false })
   try {
     await using server = await createKvServer({ models: [model] })
