@@ -8,5 +8,5 @@ export function abortOnInterrupt(): AbortSignal {
 function interrupt(controller: AbortController): void {
   if (controller.signal.aborted) process.exit(130)
   controller.abort()
-  console.error('\n  Stopping after this request (Ctrl-C again ends at once) …')
+  console.error('\n  Stopping (Ctrl-C again ends at once) …')
 }

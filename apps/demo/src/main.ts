@@ -1,4 +1,4 @@
-import { CHAT_PROCESS, serveChat } from './chat/chat-process.js'
+import { CHAT_PROCESS, playChatProcess } from './chat/chat-process.js'
 import { chatScene } from './chat/chat-scene.js'
 import { DOOMED, playDoomed } from './doomed-process.js'
 import { killsScene } from './kills-scene.js'
@@ -15,7 +15,7 @@ const SCENES = new Map<string, Scene>([
 /** Plays the scene that the first argument names, `chat` where it names none; gives the exit code. */
 async function main(args: readonly string[]): Promise<number> {
   if (args[0] === DOOMED) return playDoomed(JSON.parse(args[1]!))
-  if (args[0] === CHAT_PROCESS) return serveChat(JSON.parse(args[1]!))
+  if (args[0] === CHAT_PROCESS) return playChatProcess()
   const isNamed = args[0]?.startsWith('-') === false
   const [name = '', ...flags] = isNamed ? args : ['chat', ...args]
   const scene = SCENES.get(name)

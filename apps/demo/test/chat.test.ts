@@ -1,6 +1,7 @@
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
+import { resolveModel } from '@kvbm/node-llama-cpp/models'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { DemoProgram, endOf, untilSaid } from './demo-program.js'
 
@@ -63,4 +64,42 @@ test('a port that is taken is said in words', async () => {
   const { code, stderr } = await demo.run(...TINY, '--port', String(port))
   expect(code).toBe(1)
   expect(stderr).toContain(`port: ${port} is in use`)
+})
+
+test.each([
+  ['a model that is none', ['--model', 'broken.gguf'], /broken\.gguf cannot be loaded/],
+  ['a directory that is none', ['--dir', 'broken.gguf'], /broken\.gguf/],
+])('%s is said in words', async (_, flags, words) => {
+  const broken = demo.path('broken.gguf')
+  const { path } = await resolveModel('random:tiny', { directory: demo.path('models') })
+  writeFileSync(broken, readFileSync(path).subarray(0, 300_000))
+  const { code, stderr } = await demo.run(...TINY, ...flags.map((flag) => flag.replace('broken.gguf', broken)))
+  expect(code).toBe(1)
+  expect(stderr).toMatch(words)
+})
+
+test('killed by anybody, the server comes back at its address', async () => {
+  const child = demo.start(...TINY, '--no-scene')
+  const ended = endOf(child)
+  const [address] = await untilSaid(child, /http:\/\/127\.0\.0\.1:\d+\/\?token=\S+/)
+  const { origin, searchParams } = new URL(address)
+  const headers = { 'X-Kvbm-Token': searchParams.get('token')! }
+  const pid = async (): Promise<number> => (await (await fetch(`${origin}/demo/config`, { headers })).json()).pid
+  const killed = await pid()
+  process.kill(killed, 'SIGKILL')
+  await expect.poll(() => pid().catch(() => killed), { timeout: 30_000 }).not.toBe(killed)
+  child.kill('SIGINT')
+  expect((await ended).code).toBe(0)
+})
+
+test('a directory that another demo uses is said, and that one keeps its blocks', async () => {
+  const dir = demo.path('busy')
+  const first = demo.start(...TINY, '--no-scene', '--dir', dir)
+  const firstEnded = endOf(first)
+  await untilSaid(first, /token=/)
+  const { code, stderr } = await demo.run(...TINY, '--dir', dir)
+  first.kill('SIGINT')
+  await firstEnded
+  expect(code).toBe(1)
+  expect(stderr).toMatch(/process \d+ holds its lock/)
 })

@@ -54,6 +54,17 @@ describe.skipIf(skipped !== '')(`${skipped}the page`, () => {
     return Object.fromEntries(['device', 'host', 'disk', 'computed'].map((source) => [source, count(squares, source)]))
   }
 
+  /** The bar without the cache is the longer one. */
+  async function expectSooner(): Promise<void> {
+    const bars = await page
+      .locator('#times .fill')
+      .evaluateAll((fills) => fills.map((fill) => fill.getAttribute('style')))
+    const [without, withCache] = bars.map((style) => Number(/width: ([\d.]+)%/.exec(style ?? '')?.[1]))
+    expect(bars).toHaveLength(2)
+    expect(without).toBeGreaterThan(2 * withCache!)
+    expect(await page.locator('#verdict').textContent()).toMatch(/^\d+\.\d times sooner/)
+  }
+
   async function answered(): Promise<void> {
     await page.locator('#send:enabled').waitFor()
     expect(await page.locator('.message.assistant').last().textContent()).not.toMatch(/^(No answer|…)/)
@@ -77,16 +88,18 @@ describe.skipIf(skipped !== '')(`${skipped}the page`, () => {
     await page.locator('#again').click()
     await answered()
     expect((await strip()).computed).toBe(1)
+    await expectSooner()
 
     await page.locator('#kill').click()
     await expect
       .poll(() => page.locator('#state').textContent(), { timeout: ANSWER_MS })
-      .toMatch(/is up: [1-9]\d* blocks/)
+      .toMatch(/is up: [1-9]\d* blocks came back/)
     await page.locator('#again').click()
     await answered()
     const restarted = await strip()
     expect(restarted.disk).toBeGreaterThan(0.9 * cold.computed!)
     expect(restarted.computed).toBeLessThan(5)
+    await expectSooner()
     expect(await page.locator('#summary').textContent()).toMatch(/\d+ tokens from disk/)
     expect(await page.locator('#tiers').textContent()).toMatch(/disk/)
     await picture('page-1280')

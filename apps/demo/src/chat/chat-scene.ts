@@ -6,7 +6,7 @@ import { abortOnInterrupt } from '../interrupt.js'
 import { describeMachine } from '../machine.js'
 import type { Scene } from '../scene.js'
 import { WorkDirectory } from '../work-directory.js'
-import { CHAT_HELP, parseChatOptions } from './chat-options.js'
+import { CHAT_HELP, type ChatOptions, parseChatOptions } from './chat-options.js'
 import { ChatServer } from './chat-server.js'
 import { findModel } from './find-model.js'
 import { formatHeader, formatStep, playGuidedScene, type Step } from './guided-scene.js'
@@ -20,16 +20,31 @@ export const chatScene: Scene = {
     const stop = abortOnInterrupt()
     const model = await findModel(options.model, stop)
     await using directory = await WorkDirectory.open(options.dir)
-    const controlToken = randomBytes(24).toString('base64url')
-    const { port, threads } = options
-    const task = { ...taskOf(model), dir: directory.path, port, threads, controlToken }
-    await using server = await ChatServer.start(task)
-    console.log(welcome(model, `${server.url}/?token=${controlToken}`))
-    const works = !options.guided || (await showScene(server, controlToken, stop))
-    if (options.stay && !stop.aborted) await staying(stop)
-    console.log(await whatWasWritten(directory, model, options.dir))
-    return works ? 0 : 1
+    try {
+      return await serve(options, { model, dir: directory.path, stop })
+    } catch (error) {
+      if (stop.aborted) return 0
+      throw error
+    } finally {
+      console.log(await whatWasWritten(directory, model, options.dir))
+    }
   },
+}
+
+interface Ground {
+  readonly model: ResolvedModel
+  readonly dir: string
+  readonly stop: AbortSignal
+}
+
+async function serve(options: ChatOptions, { model, dir, stop }: Ground): Promise<number> {
+  const controlToken = randomBytes(24).toString('base64url')
+  const { port, threads } = options
+  await using server = await ChatServer.start({ ...taskOf(model), dir, port, threads, controlToken }, stop)
+  console.log(welcome(model, `${server.url}/?token=${controlToken}`))
+  const works = !options.guided || (await showScene(server, controlToken, stop))
+  if (options.stay) await staying(server, stop)
+  return works ? 0 : 1
 }
 
 function taskOf({ path, label, realText }: ResolvedModel) {
@@ -42,7 +57,7 @@ function welcome({ label, realText }: ResolvedModel, address: string): string {
   return ['', `  ${name}`, colors.dim(`  on ${cpu}, ${cores} cores`), '', `  ${colors.bold(address)}`, ''].join('\n')
 }
 
-/** The table, line by line as it happens. Gives whether the cache did what it is for; Ctrl-C ends it early. */
+/** The table, line by line as it happens. Gives whether the cache did what it is for. */
 async function showScene(server: ChatServer, controlToken: string, stop: AbortSignal): Promise<boolean> {
   console.log(formatHeader())
   let first: Step | undefined
@@ -50,19 +65,19 @@ async function showScene(server: ChatServer, controlToken: string, stop: AbortSi
     first ??= step
     console.log(formatStep(step, first))
   }
-  try {
-    const [, ...repeated] = await playGuidedScene({ server, controlToken, stop, onStep })
-    console.log('')
-    return repeated.every(({ answer }) => answer.cachedTokens > 0)
-  } catch (error) {
-    if (stop.aborted) return true
-    throw error
-  }
+  const [question, ...repeated] = await playGuidedScene({ server, controlToken, stop, onStep })
+  if (question!.answer.cachedTokens > 0)
+    console.log(colors.dim('  Already the first was cached: an earlier run asked it.'))
+  console.log('')
+  return repeated.every(({ answer }) => answer.cachedTokens > 0)
 }
 
-async function staying(stop: AbortSignal): Promise<void> {
+/** Until Ctrl-C. Rejects when nobody serves any more. */
+async function staying(server: ChatServer, stop: AbortSignal): Promise<void> {
   console.log('  Open the address above and chat. Ctrl-C ends.')
-  await once(stop, 'abort')
+  const over = AbortSignal.any([stop, server.failed])
+  if (!over.aborted) await once(over, 'abort')
+  if (!stop.aborted) throw server.failed.reason
 }
 
 async function whatWasWritten(

@@ -40,7 +40,7 @@ export async function playGuidedScene({ server, controlToken, stop, onStep }: Sc
 
 function conversation(text: string): ChatMessage[] {
   return [
-    { role: 'system', content: `Answer from this report.\n\n${text}` },
+    { role: 'system', content: text },
     { role: 'user', content: QUESTION },
   ]
 }
@@ -65,7 +65,8 @@ async function captured(url: string, controlToken: string, stop: AbortSignal): P
 }
 
 const HEADER = ['', 'prompt', 'cached', 'from', 'first token', '']
-const WIDTHS = [36, 8, 8, 8, 13, 18] as const
+/** The first column is written from its left, the last one ends where it likes. */
+const WIDTHS = [35, 6, 6, 11, 11, 0] as const
 
 export function formatHeader(): string {
   return colors.dim(row(HEADER))
@@ -91,9 +92,7 @@ function sourcesOf({ spans }: Answer): string {
   return sources.size === 0 ? '–' : [...sources].join('+')
 }
 
-function row(cells: readonly string[]): string {
-  const [first, ...rest] = cells.map((cell, index) =>
-    index === 0 ? cell.padEnd(WIDTHS[0]) : cell.padStart(WIDTHS[index]!),
-  )
-  return `  ${first}${rest.join('')}`.trimEnd()
+function row([name = '', ...cells]: readonly string[]): string {
+  const columns = cells.map((cell, index) => `  ${cell.padStart(WIDTHS[index + 1]!)}`)
+  return `  ${name.padEnd(WIDTHS[0])}${columns.join('')}`.trimEnd()
 }

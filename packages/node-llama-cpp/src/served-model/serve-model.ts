@@ -46,7 +46,7 @@ export async function serveModel(options: ServeModelOptions): Promise<LlamaServe
     for (let next = disposals.pop(); next !== undefined; next = disposals.pop()) await next()
   }
   try {
-    const model = await llama.loadModel(onlyDefined({ modelPath: options.modelPath, loadSignal: options.signal }))
+    const model = await loadModel(llama, options)
     disposals.push(() => model.dispose())
     const context = await createContext(model, options)
     disposals.push(() => context.dispose())
@@ -70,6 +70,18 @@ async function startEngine({ gpu = 'auto', threads }: ServeModelOptions): Promis
   const llama = await getLlama({ gpu, build: 'never', progressLogs: false, logLevel: LlamaLogLevel.error })
   llama.maxThreads = threads ?? threadCount(llama.cpuMathCores)
   return llama
+}
+
+async function loadModel(llama: Llama, { modelPath, signal }: ServeModelOptions): Promise<LlamaModel> {
+  try {
+    return await llama.loadModel(onlyDefined({ modelPath, loadSignal: signal }))
+  } catch (cause) {
+    signal?.throwIfAborted()
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new Error(`${modelPath} cannot be loaded: ${reason} Is it a complete GGUF file that this engine knows?`, {
+      cause,
+    })
+  }
 }
 
 function createContext(model: LlamaModel, options: ServeModelOptions): Promise<LlamaContext> {
