@@ -306,13 +306,80 @@ describe('a model on the hub', () => {
   test('may be named by a URL', async () => {
     await using here = await remote()
     const url = `${here.hub.endpoint}${path}?download=true`
-    expect(await here.resolve(url)).toMatchObject({ source: 'hub', path: join(here.directory, 'test.gguf') })
-    expect((await here.resolve(url)).source).toBe('cache')
+    const model = await here.resolve(url)
+    expect(model).toMatchObject({ source: 'hub', label: 'test.gguf' })
+    expect(await here.resolve(url)).toEqual({ ...model, source: 'cache' })
+  })
+
+  test('is told apart from those that other URLs call the same, and from the default', async () => {
+    const other = Uint8Array.from(BYTES, (byte, index) => (index === 5 ? byte ^ 1 : byte))
+    await using here = await remote({ '/by/one/test.gguf': BYTES, '/by/two/test.gguf': other, [HUB_PATH]: BYTES })
+    for (const [place, bytes] of [
+      ['two', other],
+      ['one', BYTES],
+    ] as const)
+      for (const source of ['hub', 'cache']) {
+        const model = await here.resolve(`${here.hub.endpoint}/by/${place}/test.gguf`)
+        expect(model.source).toBe(source)
+        expect(await readFile(model.path)).toEqual(Buffer.from(bytes))
+      }
+    const env = { HF_ENDPOINT: here.hub.endpoint, PATH: '' }
+    const pinned = await resolveDefault(MODEL, resolveContext({ directory: here.directory, env }))
+    expect(pinned.source).toBe('hub')
+    expect(await readFile(pinned.path)).toEqual(Buffer.from(BYTES))
+  })
+
+  const byQuantization = {
+    '/v2/someone/some-model/manifests/Q4_0': Buffer.from('{"ggufFile":{"rfilename":"q/some-model-q4.gguf"}}'),
+    '/someone/some-model/resolve/main/q/some-model-q4.gguf': BYTES,
+  }
+
+  test('may be named by a quantization; the published hash is held against it all the same', async () => {
+    await using here = await remote(byQuantization)
+    here.hub.liesAbout = '/someone/some-model/resolve/main/q/some-model-q4.gguf'
+    await expect(here.resolve('hf:someone/some-model:Q4_0')).rejects.toThrow(/instead of the published/)
+    expect(await here.files()).toEqual([])
+    here.hub.liesAbout = ''
+    expect((await here.resolve('hf:someone/some-model:Q4_0')).source).toBe('hub')
+    expect((await here.resolve('hf:someone/some-model:Q4_0')).source).toBe('cache')
+    await expect(here.resolve('hf:someone/some-model:Q9')).rejects.toMatchObject({ code: 'KVBM_MODEL_UNAVAILABLE' })
+  })
+
+  const splitPath = (part: number) => `/someone/some-model/resolve/main/big-0000${part}-of-00002.gguf`
+
+  test.each(['hf:someone/some-model/big-00001-of-00002.gguf', `URL${splitPath(1)}`])(
+    'that comes in parts has the hash of each checked: %s',
+    async (name) => {
+      await using here = await remote({ [splitPath(1)]: BYTES, [splitPath(2)]: BYTES.subarray(9) })
+      const split = name.replace('URL', here.hub.endpoint)
+      here.hub.liesAbout = splitPath(2)
+      await expect(here.resolve(split)).rejects.toThrow(
+        /-00002-of-00002\.gguf has SHA-256 \w+ instead of the published/,
+      )
+      here.hub.liesAbout = ''
+      const model = await here.resolve(split)
+      expect(model.path).toMatch(/-00001-of-00002\.gguf$/)
+      const second = await readFile(model.path.replace('-00001-', '-00002-'))
+      expect(second).toEqual(Buffer.from(BYTES.subarray(9)))
+      expect((await here.resolve(split)).source).toBe('cache')
+    },
+  )
+
+  test('whose publisher names no hash is used, and that nothing was checked is said', async () => {
+    await using here = await remote()
+    here.hub.mood = 'plain'
+    const messages: string[] = []
+    const onMessage = (sentence: string) => messages.push(sentence)
+    expect((await here.resolve(`${here.hub.endpoint}${path}`, { onMessage })).source).toBe('hub')
+    expect(messages.filter((sentence) => /publishes no SHA-256 of test\.gguf/.test(sentence))).toHaveLength(1)
+    here.hub.mood = 'well'
+    await here.resolve(reference, { onMessage })
+    expect(messages.filter((sentence) => /publishes no SHA-256/.test(sentence))).toHaveLength(1)
   })
 
   test('is refused when its bytes do not have the published hash, and does not stay', async () => {
     await using here = await remote()
-    here.hub.mood = 'lying'
+    here.hub.liesAbout = path
     const refused = here.resolve(reference)
     await expect(refused).rejects.toMatchObject({ code: 'KVBM_MODEL_UNAVAILABLE' })
     await expect(refused).rejects.toThrow(/instead of the published/)

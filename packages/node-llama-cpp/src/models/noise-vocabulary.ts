@@ -9,7 +9,7 @@ const VOWELS = [...'aeiou']
 const SPACE = 'Ġ'
 
 /** The fewest tokens it has: the specials and one for each byte. */
-export const NOISE_VOCABULARY_MIN = SPECIALS.length + BYTES
+const NOISE_VOCABULARY_MIN = SPECIALS.length + BYTES
 
 /**
  * A byte-level BPE vocabulary of `size` tokens: every text becomes bytes and comes back as it was. What exceeds the bytes are

@@ -1,8 +1,10 @@
+import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { invalidArgument, ModelUnavailableError } from '@kvbm/core'
 import { askHub, downloadFromHub, hubFileUrl } from './hub.js'
 import { DEFAULT_MODEL, megabytes, mismatch, type PinnedModel, sha256Of, sizeOf } from './pinned-model.js'
+import { type PublishedFile, publishedFiles } from './published-files.js'
 import {
   RANDOM_SEED_KEY,
   RANDOM_SHAPES,
@@ -73,7 +75,7 @@ async function fromCache(model: PinnedModel, { directory }: ResolveContext): Pro
   const path = join(directory, model.fileName)
   const size = await sizeOf(path)
   if (size === undefined) throw new Error(`${directory} has no ${model.fileName}`)
-  // Its hash was checked when it came in, before it got this name.
+  // Its hash was checked before it got this name, which no other download gets.
   if (size !== model.sizeBytes) throw new Error(`${path} has ${size} bytes instead of ${model.sizeBytes}`)
   return path
 }
@@ -86,9 +88,10 @@ async function fromHub(model: PinnedModel, context: ResolveContext): Promise<str
     {
       uri: url,
       label: model.label,
+      directory: context.directory,
       fileName: model.fileName,
-      async verify(path) {
-        const problem = await mismatch(path, model)
+      async verify([path]) {
+        const problem = await mismatch(path!, model)
         if (problem) throw new Error(problem)
       },
     },
@@ -138,11 +141,10 @@ async function resolveRemote(reference: string, context: ResolveContext): Promis
   }
 }
 
-/** A URL's file is known by the last part of its path; Hugging Face references by the names that node-llama-cpp gives them. */
 async function findDownloaded(reference: string, context: ResolveContext): Promise<string | undefined> {
-  const name = urlFileName(reference)
-  if (name !== undefined) {
-    const path = join(context.directory, name)
+  const { directory, fileName } = placeOf(reference, context)
+  if (fileName !== undefined) {
+    const path = join(directory, fileName)
     return (await sizeOf(path)) === undefined ? undefined : path
   }
   const { resolveModelFile } = await import('node-llama-cpp')
@@ -153,35 +155,42 @@ async function findDownloaded(reference: string, context: ResolveContext): Promi
 }
 
 async function download(reference: string, context: ResolveContext): Promise<string> {
-  const { sha256 } = await askHub(probeUrl(reference, context), context)
+  const published = await publishedFiles(reference, context)
   context.say(`Downloading ${reference}.`)
-  const fileName = urlFileName(reference)
   return downloadFromHub(
     {
       uri: reference,
       label: reference,
-      ...(fileName === undefined ? {} : { fileName }),
-      async verify(path) {
-        const digest = sha256 === undefined ? undefined : await sha256Of(path)
-        if (digest !== sha256) throw new Error(`SHA-256 ${digest} instead of the published ${sha256}`)
+      ...placeOf(reference, context),
+      async verify(paths) {
+        for (const [index, path] of paths.entries()) await checkHash(path, published[index]!, context)
       },
     },
     context,
   )
 }
 
-const HUB_REFERENCE =
-  /^(?:hf:(?:\/\/)?|huggingface:(?:\/\/)?|hf\.co\/|huggingface\.co\/)([^/:#]+\/[^/:#]+)(?:\/([^#]+))?(?:#(.+))?/
-
-/** The file itself where the reference names one, so that the hub tells its hash; else the repository. */
-function probeUrl(reference: string, context: ResolveContext): string {
-  const [, repository, path, revision = 'main'] = HUB_REFERENCE.exec(reference) ?? []
-  if (repository === undefined) return reference
-  return path === undefined ? context.hubEndpoint + repository : hubFileUrl(context, { repository, revision, path })
+async function checkHash(path: string, { url, sha256 }: PublishedFile, { say }: ResolveContext): Promise<void> {
+  if (sha256 === undefined)
+    return say(`${new URL(url).host} publishes no SHA-256 of ${basename(path)}: its bytes are not checked.`)
+  const digest = await sha256Of(path)
+  if (digest !== sha256) throw new Error(`${basename(path)} has SHA-256 ${digest} instead of the published ${sha256}`)
 }
 
-function urlFileName(reference: string): string | undefined {
-  return /^https?:\/\//.test(reference) ? basename(new URL(reference).pathname) : undefined
+/**
+ * URLs that end alike are different files, so each has a directory of its own; Hugging Face references have the names that
+ * node-llama-cpp gives them, which hold user and repository.
+ */
+function placeOf(
+  reference: string,
+  { directory }: ResolveContext,
+): { readonly directory: string; readonly fileName?: string } {
+  if (!/^https?:\/\//.test(reference)) return { directory }
+  const digest = createHash('sha256').update(reference).digest('hex').slice(0, 16)
+  return {
+    directory: join(directory, `url-${digest}`),
+    fileName: basename(new URL(reference).pathname) || 'model.gguf',
+  }
 }
 
 /** Bytes in which a GGUF file of ours says that it is random. */

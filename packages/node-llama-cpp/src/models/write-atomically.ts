@@ -8,7 +8,7 @@ const PARTIAL_PREFIX = '.partial-'
 const PARTIAL_AGE_MS = 24 * 60 * 60 * 1000
 
 /** A name beside `path` that nobody takes for a finished file. */
-export function partialPath(directory: string): string {
+function partialPath(directory: string): string {
   return join(directory, `${PARTIAL_PREFIX}${process.pid}-${randomUUID()}`)
 }
 
