@@ -7,7 +7,7 @@ const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '[::1]']
 export interface AccessOptions {
   /** Keys of the API; each is a tenant of its own. None: everybody who reaches the server shares one cache. */
   readonly apiKeys: readonly string[]
-  /** Host names, besides those of loopback, under which the server may be addressed. */
+  /** Host names, besides those of loopback, under which the server may be addressed: on any port, or on the one that is given. */
   readonly allowedHosts: readonly string[]
   readonly controlToken: string
 }
@@ -39,7 +39,8 @@ export class Access {
   checkSite(request: Request): void {
     const host = request.headers.get('host')?.toLowerCase() ?? new URL(request.url).host
     const name = host.replace(/:\d+$/, '')
-    if (!this.#hosts.has(name)) throw new ApiError(403, `Host ${name} is not served here. Add it to allowedHosts.`)
+    if (!this.#hosts.has(name) && !this.#hosts.has(host))
+      throw new ApiError(403, `Host ${host} is not served here. Add it to allowedHosts.`)
     const origin = request.headers.get('origin')
     if (origin !== null && !isOriginOf(origin, host))
       throw new ApiError(403, `Requests from ${origin} are refused: this server answers pages of its own only.`)

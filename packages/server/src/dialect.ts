@@ -83,7 +83,7 @@ function textCompletion(answer: Answer, text: string, finish: FinishReason): obj
 export function chatMessages(messages: ChatCompletionBody['messages']): ChatMessage[] {
   return messages.map(({ role, content }) => ({
     role: role === 'developer' ? 'system' : role,
-    content: typeof content === 'string' ? content : content.map((part) => part.text).join(''),
+    content: typeof content === 'string' ? content : (content ?? []).map((part) => part.text).join(''),
   }))
 }
 
@@ -97,7 +97,7 @@ export function generationOf(
     readonly stops: readonly string[]
   },
 ): GenerateRequest {
-  const own = typeof body.stop === 'string' ? [body.stop] : (body.stop ?? [])
+  const own = [body.stop ?? []].flat().filter((text) => text !== '')
   return {
     ...options,
     temperature: body.temperature ?? 1,

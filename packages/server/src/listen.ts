@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { serve } from '@hono/node-server'
+import { createAdaptorServer } from '@hono/node-server'
 import { isLoopback } from './access.js'
 
 /** Where to listen. */
@@ -32,7 +32,9 @@ export async function listen(
     throw new TypeError(
       `host: ${host} can be reached by others and the server has no API key. Give apiKeys, or listen on 127.0.0.1.`,
     )
-  const server = serve({ fetch, port, hostname: host, overrideGlobalObjects: false }) as Server
+  // Not told its name, the adaptor makes none up for requests that give no Host.
+  const server = createAdaptorServer({ fetch, overrideGlobalObjects: false }) as Server
+  server.listen(port, host)
   await once(server, 'listening').catch((error) => Promise.reject(inWords(error, port)))
   const address = server.address() as AddressInfo
   const name = address.family === 'IPv6' ? `[${address.address}]` : address.address

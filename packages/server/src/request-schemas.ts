@@ -2,12 +2,19 @@ import { z } from 'zod'
 import { ApiError } from './api-error.js'
 
 const text = z.object({ type: z.literal('text'), text: z.string() })
-const message = z.object({
-  role: z.enum(['system', 'developer', 'user', 'assistant']),
-  content: z.union([z.string(), z.array(text)]),
-})
+const content = z.union([z.string(), z.array(text)])
+const message = z.discriminatedUnion(
+  'role',
+  [
+    z.object({ role: z.enum(['system', 'developer', 'user']), content }),
+    z.object({ role: z.literal('assistant'), content: content.nullish() }),
+  ],
+  { error: 'expected one of system, developer, user and assistant. Write what tools gave into one of these.' },
+)
 
-const stopText = z.string().min(1)
+const notSupported = { error: 'not supported by this server. Leave it out.' }
+const oneAnswer = { error: 'one answer to a request is what this server gives. Ask again for another.' }
+const plainText = { error: "expected { type: 'text' }. Ask for JSON in the prompt." }
 
 /** Our extension: how the cache is used for this request. */
 const kv = z.strictObject({
@@ -24,13 +31,13 @@ const generation = {
   temperature: z.number().min(0).max(2).nullish(),
   top_p: z.number().gt(0).max(1).nullish(),
   seed: z.int().nullish(),
-  stop: z.union([stopText, z.array(stopText).max(4)]).nullish(),
+  stop: z.union([z.string(), z.array(z.string()).max(4)]).nullish(),
   stream: z.boolean().nullish(),
   stream_options: z.object({ include_usage: z.boolean().optional() }).nullish(),
-  n: z.literal(1).nullish(),
-  frequency_penalty: z.literal(0).nullish(),
-  presence_penalty: z.literal(0).nullish(),
-  logit_bias: z.strictObject({}).nullish(),
+  n: z.literal(1, oneAnswer).nullish(),
+  frequency_penalty: z.literal(0, notSupported).nullish(),
+  presence_penalty: z.literal(0, notSupported).nullish(),
+  logit_bias: z.strictObject({}, notSupported).nullish(),
   kv: kv.nullish(),
 }
 
@@ -38,19 +45,19 @@ export const chatCompletionSchema = z.object({
   ...generation,
   messages: z.array(message).min(1),
   max_completion_tokens: z.int().min(1).nullish(),
-  tools: z.array(z.never()).nullish(),
-  functions: z.array(z.never()).nullish(),
-  response_format: z.object({ type: z.literal('text') }).nullish(),
-  logprobs: z.literal(false).nullish(),
+  tools: z.array(z.unknown()).max(0, notSupported).nullish(),
+  functions: z.array(z.unknown()).max(0, notSupported).nullish(),
+  response_format: z.object({ type: z.literal('text', plainText) }).nullish(),
+  logprobs: z.literal(false, notSupported).nullish(),
 })
 
 export const completionSchema = z.object({
   ...generation,
   prompt: z.union([z.string(), z.array(z.int().min(0)).min(1), z.array(z.string()).length(1)]),
-  echo: z.literal(false).nullish(),
-  suffix: z.literal('').nullish(),
-  best_of: z.literal(1).nullish(),
-  logprobs: z.null().optional(),
+  echo: z.literal(false, notSupported).nullish(),
+  suffix: z.literal('', notSupported).nullish(),
+  best_of: z.literal(1, oneAnswer).nullish(),
+  logprobs: z.null(notSupported).optional(),
 })
 
 export const promptSchema = z.object({

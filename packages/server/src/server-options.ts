@@ -15,7 +15,7 @@ export interface KvServerOptions {
   readonly models: readonly ServedModel[]
   /** Keys of the API. Each is a tenant of its own: its blocks are invisible to the others. Default none: one shared cache. */
   readonly apiKeys?: readonly string[] | undefined
-  /** Host names, besides loopback's, under which the server may be addressed. */
+  /** Host names, besides loopback's, under which the server may be addressed: `name` on any port, `name:port` on one. */
   readonly allowedHosts?: readonly string[] | undefined
   /** What routes that change the server's state ask for. Default: random. */
   readonly controlToken?: string | undefined

@@ -1,4 +1,6 @@
 import { request as httpRequest } from 'node:http'
+import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { Registry } from 'prom-client'
 import { expect, test } from 'vitest'
 import { createKvServer } from '../src/index.js'
@@ -80,7 +82,6 @@ test('bodies that cannot be used are 400 and name the field', async () => {
   for (const [field, value] of [
     ['n', 2],
     ['top_p', 0],
-    ['stop', ''],
     ['presence_penalty', 0.5],
     ['logit_bias', { 7: 1 }],
     ['response_format', { type: 'json_object' }],
@@ -92,6 +93,30 @@ test('bodies that cannot be used are 400 and name the field', async () => {
       message: expect.stringMatching(new RegExp(`^${field}`)),
     })
   expect((await world.post('/v1/completions', { prompt: '' })).status).toBe(400)
+})
+
+test('what cannot be done is refused with what to do instead', async () => {
+  await using world = await ServerWorld.open()
+  for (const [field, value, remedy] of [
+    ['tools', [{ type: 'function' }], /^tools: not supported.*Leave it out/],
+    ['functions', [{ name: 'f' }], /^functions: not supported.*Leave it out/],
+    ['n', 2, /^n: one answer to a request.*Ask again/],
+    ['logprobs', true, /^logprobs: not supported.*Leave it out/],
+    ['presence_penalty', 1, /^presence_penalty: not supported.*Leave it out/],
+    ['response_format', { type: 'json_object' }, /^response_format\.type: .*Ask for JSON in the prompt/],
+  ] as const)
+    expect((await errorOf(await world.post(CHAT, { ...hello, [field]: value }))).message).toMatch(remedy)
+  const tool = { messages: [...hello.messages, { role: 'tool', content: '7' }] }
+  expect((await errorOf(await world.post(CHAT, tool))).message).toMatch(/^messages\.1\.role: expected one of system, /)
+})
+
+test('an assistant may have said nothing, and an empty stop text stops nothing', async () => {
+  await using world = await ServerWorld.open()
+  const messages = [...hello.messages, { role: 'assistant', content: null }, { role: 'assistant' }, ...hello.messages]
+  expect((await world.post(CHAT, { messages })).status).toBe(200)
+  expect((await world.post(CHAT, { messages: [{ role: 'user', content: null }] })).status).toBe(400)
+  for (const stop of ['', ['', 'two']]) expect((await world.post(CHAT, { ...hello, stop })).status).toBe(200)
+  expect(world.model.requests.slice(1).map(({ stop }) => stop)).toEqual([['STOP'], ['two', 'STOP']])
 })
 
 test('token numbers that the model does not have never reach the engine', async () => {
@@ -237,6 +262,37 @@ test('foreign hosts and foreign pages are refused on every route', async () => {
   }
   expect((await fetch(`${world.url}/healthz`, { headers: { Origin: world.url } })).status).toBe(200)
   expect((await fetch(`${world.url}/healthz`)).headers.get('access-control-allow-origin')).toBeNull()
+})
+
+test('a request that names no host is refused', async () => {
+  await using world = await ServerWorld.open()
+  expect(await rawAnswer(world.url, 'GET /healthz HTTP/1.0\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 /)
+  expect(await rawAnswer(world.url, 'GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n')).toMatch(/^HTTP\/1\.1 200 /)
+})
+
+test('a host may be allowed on every port or on one', async () => {
+  await using world = await ServerWorld.open({ allowedHosts: ['any.example', 'One.example:8080'] })
+  for (const [host, status] of [
+    ['any.example', 200],
+    ['any.example:1', 200],
+    ['one.example:8080', 200],
+    ['one.example:8081', 403],
+    ['one.example', 403],
+  ] as const)
+    expect(await statusWithHost(`${world.url}/healthz`, host), host).toBe(status)
+})
+
+test('the numbers of all tenants are for the operator, once there are keys', async () => {
+  await using world = await ServerWorld.open({ apiKeys: ['key-number-one'], metricsRegistry: new Registry() })
+  const ask = (authorization: string) => fetch(`${world.url}/metrics`, { headers: { authorization } })
+  expect(await errorOf(await ask('Bearer key-number-one'))).toMatchObject({
+    status: 403,
+    message: expect.stringMatching(/^This tells of all tenants/),
+  })
+  expect((await ask(`Bearer ${world.server.controlToken}`)).status).toBe(200)
+  expect((await ask(`bearer ${world.server.controlToken}`)).status).toBe(200)
+  const headers = { authorization: 'bearer key-number-one' }
+  expect((await fetch(`${world.url}/v1/models`, { headers })).status).toBe(200)
 })
 
 test('with keys each key is a tenant: no key no answer, and hits only among its own', async () => {
@@ -406,6 +462,14 @@ function statusWithHost(url: string, host: string): Promise<number> {
     request.on('error', reject)
     request.end()
   })
+}
+
+/** What comes back for bytes that fetch() would not send. */
+async function rawAnswer(url: string, request: string): Promise<string> {
+  const { hostname, port } = new URL(url)
+  const socket = connect(Number(port), hostname)
+  socket.end(request)
+  return text(socket)
 }
 
 async function untilRunning(model: ScriptedModel, count: number): Promise<void> {
