@@ -4,12 +4,14 @@ import { StallEstimate } from './stall-estimate.js'
 /** Why a capture did not run. The names are API: reports, metrics and docs use them. */
 export type CaptureSkip =
   | 'requests-waiting'
+  | 'requests-decoding'
   | 'capture-running'
   | 'stall-too-long'
   | 'queue-full'
   | 'slot-moved'
   | 'nothing-new'
   | 'no-cache'
+  | 'not-alone'
   | 'context-shift'
   | 'declined'
   | 'failed'
@@ -43,6 +45,8 @@ export interface Activity {
   /** Its prompt is in the engine: from now on it decodes. */
   decoding(): void
   end(): void
+  /** Whether no other request was in the context since this one came. */
+  wasAlone(): boolean
 }
 
 /** A capture that would exceed the stall waits until the context was idle for so many times its expected stall. */
@@ -50,8 +54,8 @@ const IDLE_FACTOR = 2
 
 /**
  * When to capture in one context, whose engine stands still meanwhile: one capture at a time; none starts while a request waits or
- * decodes, except an early one right after a prefill, which must be short and in nobody's way. A request that arrives during one
- * waits at most the engine's own save.
+ * decodes, except an early one right after the prefill of a request that is alone, which must be short. A request that arrives during
+ * one waits at most the engine's own save.
  */
 export class CaptureScheduler {
   readonly estimate = new StallEstimate()
@@ -60,6 +64,8 @@ export class CaptureScheduler {
   readonly #pendingMax: number
   readonly #queue: CaptureJob[] = []
   readonly #closing = new AbortController()
+  readonly #settled = new Set<() => void>()
+  #arrivals = 0
   #waiting = 0
   #decoding = 0
   #idleSince: number
@@ -89,6 +95,8 @@ export class CaptureScheduler {
 
   /** A request enters the context: nothing starts until it ends. */
   begin(): Activity {
+    const cameAlone = this.#active === 0
+    const arrivals = ++this.#arrivals
     this.#waiting++
     this.#stopTimer()
     let stage: 'waiting' | 'decoding' | 'ended' = 'waiting'
@@ -106,7 +114,7 @@ export class CaptureScheduler {
       if (this.#active === 0) this.#idleSince = this.#clock.now()
       this.#pump()
     }
-    return { decoding, end }
+    return { decoding, end, wasAlone: () => cameAlone && this.#arrivals === arrivals }
   }
 
   /** Right after a prefill: runs now, or not at all. */
@@ -128,13 +136,12 @@ export class CaptureScheduler {
     this.#pump()
   }
 
-  /** Runs what waits without regard for idle times; resolves when nothing waits or runs. */
-  async drain(): Promise<void> {
-    this.#stopTimer()
-    while (this.#running !== undefined || this.#queue.length > 0) {
-      if (this.#running === undefined) this.#start(this.#queue.shift()!)
-      await this.#running
-    }
+  /** Resolves when nothing waits or runs. Until then the end of requests is waited for, but no idle time after it. */
+  settled(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#settled.add(resolve)
+      this.#pump()
+    })
   }
 
   /** Drops what waits and aborts what runs. Resolves when it has ended. */
@@ -143,6 +150,7 @@ export class CaptureScheduler {
     this.#closing.abort(new Error('The KV cache was closed.'))
     for (const job of this.#queue.splice(0)) job.skip('closed')
     await this.#running
+    this.#pump()
   }
 
   get #active(): number {
@@ -153,6 +161,7 @@ export class CaptureScheduler {
     if (this.#closing.signal.aborted) return 'closed'
     if (this.#running !== undefined) return 'capture-running'
     if (this.#waiting > 0) return 'requests-waiting'
+    if (this.#decoding > 1) return 'requests-decoding'
     return this.#isLong(job) ? 'stall-too-long' : undefined
   }
 
@@ -162,9 +171,11 @@ export class CaptureScheduler {
 
   #pump(): void {
     this.#stopTimer()
+    if (this.#running !== undefined) return
     const next = this.#queue[0]
-    if (next === undefined || this.#running !== undefined || this.#active > 0) return
-    const waitMs = this.#isLong(next) ? this.#idleLeftMs(next) : 0
+    if (next === undefined) this.#tellSettled()
+    if (next === undefined || this.#active > 0) return
+    const waitMs = this.#isLong(next) && this.#settled.size === 0 ? this.#idleLeftMs(next) : 0
     if (waitMs > 0) this.#cancelTimer = this.#clock.after(waitMs, () => this.#pump())
     else this.#start(this.#queue.shift()!)
   }
@@ -183,6 +194,11 @@ export class CaptureScheduler {
         this.#running = undefined
         this.#pump()
       })
+  }
+
+  #tellSettled(): void {
+    for (const resolve of this.#settled) resolve()
+    this.#settled.clear()
   }
 
   #stopTimer(): void {

@@ -115,6 +115,20 @@ export class KvConnector<Slot> {
     return new KvSession(this.#parts, tokens, options)
   }
 
+  /** Begins a request that uses no cache: only that no capture starts in this context until it ends. Synchronous; returns how to end it. */
+  enter(): () => void {
+    const { scheduler, sessions } = this.#parts
+    const activity = scheduler.begin()
+    activity.decoding()
+    const guest = { abandon: async () => leave() }
+    const leave = (): void => {
+      sessions.delete(guest)
+      activity.end()
+    }
+    sessions.add(guest)
+    return leave
+  }
+
   /** Brings what is cached of a prefix from disk up to host memory ahead, and to disk what is not there yet. Never computes. */
   async warm(tokens: Uint32Array, { tenant, exact = false, signal }: WarmOptions = {}): Promise<Warmed> {
     const letGo = this.#parts.store.retain()
@@ -152,9 +166,12 @@ export class KvConnector<Slot> {
     return { model: store.status(), support: driver.supports(), captures }
   }
 
-  /** Resolves when no capture waits or runs in this context; runs those that wait. */
+  /**
+   * Resolves when no capture waits or runs in this context. Those that wait begin when no request is open, however long they take: finish
+   * your own first.
+   */
   settled(): Promise<void> {
-    return this.#parts.scheduler.drain()
+    return this.#parts.scheduler.settled()
   }
 
   /**
@@ -176,7 +193,7 @@ export class KvConnector<Slot> {
     await settlesWithin(
       clock,
       DRAIN_MS,
-      ended.then(() => scheduler.drain()),
+      ended.then(() => scheduler.settled()),
     )
     await scheduler.close()
   }

@@ -46,6 +46,7 @@ export type {
 } from './served-model.js'
 export type { KvSession } from './session.js'
 export type {
+  CapturedOptions,
   CaptureRange,
   CaptureReport,
   KvLookup,

@@ -28,6 +28,8 @@ export class SessionCaptures<Slot> {
   #report: CaptureReport = Object.freeze({ state: 'none', storedBlocks: 0, stallMs: 0, savedBytes: 0 })
   #pending = 0
   #shifted = false
+  /** Whether no other request was in the context while the prompt was evaluated. */
+  #alone = true
   readonly #settled = new Set<() => void>()
 
   constructor(options: SessionCapturesOptions<Slot>) {
@@ -42,13 +44,18 @@ export class SessionCaptures<Slot> {
     this.#shifted = true
   }
 
+  prefilled({ alone }: { readonly alone: boolean }): void {
+    this.#alone = alone
+  }
+
   offer(range: CaptureRange, slot: Slot): void {
     const { scheduler, pageSize } = this.#options.parts
     const tokens = range.tokens?.slice() ?? this.#options.prompt
     const job = this.#job({ tokens, slot, toBlock: Math.floor(this.#end(range, tokens) / pageSize) })
-    if (this.#shifted) {
-      this.#options.decline('context-shift')
-      job.skip('context-shift')
+    const obstacle = this.#obstacle
+    if (obstacle !== undefined) {
+      if (obstacle === 'context-shift') this.#options.decline(obstacle)
+      job.skip(obstacle)
       return
     }
     this.#report = { ...this.#report, state: 'queued' }
@@ -60,6 +67,13 @@ export class SessionCaptures<Slot> {
   async settled(): Promise<CaptureReport> {
     while (this.#pending > 0) await new Promise<void>((resolve) => this.#settled.add(resolve))
     return this.#report
+  }
+
+  /** In exact mode rows of several requests in one batch are computed in other groups than a cold run has. */
+  get #obstacle(): 'context-shift' | 'not-alone' | undefined {
+    const { exact, parts } = this.#options
+    if (this.#shifted) return 'context-shift'
+    return exact && parts.exactRule.minRows > 0 && !this.#alone ? 'not-alone' : undefined
   }
 
   /** Tokens that may be captured: never more than what prefixes name, and in exact mode only what a cold run computes alike. */

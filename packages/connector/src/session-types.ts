@@ -66,6 +66,12 @@ export interface CaptureRange {
   readonly early?: boolean | undefined
 }
 
+/** How long captures are waited for. */
+export interface CapturedOptions {
+  /** Stops waiting. */
+  readonly signal?: AbortSignal | undefined
+}
+
 /** `queued`: it runs when the context is idle. */
 export interface CaptureReport {
   readonly state: 'none' | 'queued' | 'stored' | 'skipped'

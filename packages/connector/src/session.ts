@@ -9,6 +9,7 @@ import { usableTokens } from './explain.js'
 import type { LoadDecision, LoadEstimate } from './load-policy.js'
 import { SessionCaptures } from './session-captures.js'
 import type {
+  CapturedOptions,
   CaptureRange,
   CaptureReport,
   KvLookup,
@@ -87,6 +88,7 @@ export class KvSession<Slot> {
   prefilled({ tokens, ms }: Prefilled): void {
     if (this.#finished !== undefined) return
     this.#activity.decoding()
+    this.#captures.prefilled({ alone: this.#activity.wasAlone() })
     this.#prefillMs += ms
     this.#parts.policy.prefilled(tokens, ms)
   }
@@ -101,9 +103,9 @@ export class KvSession<Slot> {
     if (this.#finished === undefined && this.#supported()) this.#captures.offer(range, slot)
   }
 
-  /** Resolves with what became of the captures when none of them waits or runs. */
-  captured(): Promise<CaptureReport> {
-    return this.#captures.settled()
+  /** Resolves with what became of the captures when none of them waits or runs. Rejects with the signal's reason; they go on then. */
+  captured({ signal }: CapturedOptions = {}): Promise<CaptureReport> {
+    return orAborted(this.#captures.settled(), signal)
   }
 
   /** Ends the request. Does not wait for captures. A second call gives the same report. */

@@ -129,9 +129,8 @@ describe('captures of a context', () => {
 })
 
 describe('an early capture, right after a prefill', () => {
-  test('runs at once though its own request and others decode', () => {
+  test('runs at once though its own request decodes', () => {
     const { scheduler } = make()
-    scheduler.begin().decoding()
     scheduler.begin().decoding()
     const job = new TestJob()
     scheduler.offerEarly(job)
@@ -140,6 +139,7 @@ describe('an early capture, right after a prefill', () => {
 
   test.each([
     ['another request waits', 'requests-waiting'],
+    ['another request decodes', 'requests-decoding'],
     ['another capture runs', 'capture-running'],
     ['it would stall the engine for too long', 'stall-too-long'],
   ] as const)('is skipped when %s', (_when, reason) => {
@@ -147,6 +147,7 @@ describe('an early capture, right after a prefill', () => {
     if (reason === 'capture-running') scheduler.offer(new TestJob())
     scheduler.begin().decoding()
     if (reason === 'requests-waiting') scheduler.begin()
+    if (reason === 'requests-decoding') scheduler.begin().decoding()
     if (reason === 'stall-too-long') scheduler.estimate.learn(MB, 51)
     const job = new TestJob()
     scheduler.offerEarly(job)
@@ -154,19 +155,64 @@ describe('an early capture, right after a prefill', () => {
   })
 })
 
-describe('ending', () => {
-  test('drain runs what waits, also what would have waited for idle time', async () => {
+test('a request was alone when none was there before it and none came since', () => {
+  const { scheduler } = make()
+  const first = scheduler.begin()
+  expect(first.wasAlone()).toBe(true)
+  const second = scheduler.begin()
+  second.end()
+  expect([first.wasAlone(), second.wasAlone()]).toEqual([false, false])
+  first.end()
+  expect(scheduler.begin().wasAlone()).toBe(true)
+})
+
+describe('who waits until captures are settled', () => {
+  test('does not wait for idle time before a long one', async () => {
     const { scheduler } = make()
     scheduler.estimate.learn(MB, 100)
-    const job = new TestJob()
-    scheduler.offer(job)
-    const drained = scheduler.drain()
-    expect(job.started).toBe(true)
-    await job.finish()
-    await drained
+    const jobs = [new TestJob(), new TestJob()]
+    for (const job of jobs) scheduler.offer(job)
+    const settled = scheduler.settled()
+    for (const job of jobs) {
+      expect(job.started).toBe(true)
+      await job.finish(100)
+    }
+    await settled
     expect(scheduler.pending).toBe(0)
+    const later = new TestJob()
+    scheduler.offer(later)
+    expect(later.started).toBe(false)
   })
 
+  test('waits for requests that decode, as captures do', async () => {
+    const { scheduler } = make()
+    const request = scheduler.begin()
+    request.decoding()
+    const job = new TestJob()
+    scheduler.offer(job)
+    let done = false
+    const settled = scheduler.settled().then(() => {
+      done = true
+    })
+    await Promise.resolve()
+    expect([job.started, done]).toEqual([false, false])
+    request.end()
+    expect(job.started).toBe(true)
+    await job.finish()
+    await settled
+  })
+
+  test('is told when the last one is skipped', async () => {
+    const { scheduler } = make()
+    scheduler.begin()
+    scheduler.offer(new TestJob())
+    const settled = scheduler.settled()
+    await scheduler.close()
+    await settled
+  })
+})
+
+describe('ending', () => {
   test('close skips what waits, aborts what runs, and refuses what comes later', async () => {
     const { scheduler } = make()
     let signal: AbortSignal | undefined

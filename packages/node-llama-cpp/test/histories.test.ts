@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import type { LlamaContext, LlamaContextSequence, Token } from 'node-llama-cpp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { cachedWorld } from './support/cached-world.js'
+import { type CachedWorld, cachedWorld } from './support/cached-world.js'
 import { largestDifference, logitsAfter } from './support/cut-and-restore.js'
 import { answer, cacheOf } from './support/sequences.js'
 import { isMissing, type TinyEngine, tinyEngine, why } from './support/tiny-engine.js'
@@ -65,8 +65,8 @@ describe.skipIf(isMissing)(`random histories of sequences${why}`, () => {
       if (one.kind === 'replace') {
         await Promise.all([pair.cached.dispose(), pair.plain.dispose()])
         pairs[one.sequence] = pairOf(cached, plain)
-      } else if (one.kind === 'settle') await cacheOf(pair.cached).settled()
-      else if (one.kind === 'echo') await echo(pair, pairs[(one.sequence + 1) % SEQUENCES]!, one)
+      } else if (one.kind === 'settle') await settle(world, pair)
+      else if (one.kind === 'echo') await echo(world, pair, pairs[(one.sequence + 1) % SEQUENCES]!, one)
       else await both(pair, (sequence, follow) => perform(sequence, one, follow))
     }
     return world.kv.status().counters.hitTokens.host
@@ -77,9 +77,15 @@ describe.skipIf(isMissing)(`random histories of sequences${why}`, () => {
     plain: plain.getSequence(),
   })
 
+  /** No call follows in any sequence: their requests end, their captures run. */
+  async function settle({ clock }: CachedWorld, { cached }: Pair): Promise<void> {
+    clock.pass(1000)
+    await cacheOf(cached).settled()
+  }
+
   /** Asks for what the other sequence holds: were it captured under a wrong name, it would show. */
-  async function echo(pair: Pair, other: Pair, { size, seed }: Act): Promise<void> {
-    await cacheOf(other.cached).settled()
+  async function echo(world: CachedWorld, pair: Pair, other: Pair, { size, seed }: Act): Promise<void> {
+    await settle(world, other)
     const held = other.cached.contextTokens.slice(0, CONTEXT_TOKENS - 200)
     await pair.cached.clearHistory()
     await pair.plain.clearHistory()

@@ -135,19 +135,6 @@ describe('seats', () => {
     await expect(waiting).rejects.toMatchObject({ code: 'KVBM_CLOSED' })
     await expect(seats.take(request([1]))).rejects.toMatchObject({ code: 'KVBM_CLOSED' })
   })
-
-  test('alone is who was the only one all the time', async () => {
-    const seats = seatsOf([], [])
-    const first = await seats.take(request([1]))
-    const isAlone = seats.watchAlone()
-    expect(isAlone()).toBe(true)
-    const second = await seats.take(request([1]))
-    expect(seats.watchAlone()()).toBe(false)
-    seats.release(second)
-    expect(isAlone()).toBe(false)
-    expect(seats.watchAlone()()).toBe(true)
-    seats.release(first)
-  })
 })
 
 describe.skipIf(isMissing)(`a chat template${why}`, () => {

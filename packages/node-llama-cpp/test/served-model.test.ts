@@ -142,6 +142,45 @@ describe.skipIf(isMissing)(`a served model${why}`, () => {
     expect(await world.ask(exact)).toMatchObject({ text: alone.text, sources: ['host', 'computed'] })
   })
 
+  test.each([false, true])('captures nothing while another request decodes (cached: %s)', async (cache) => {
+    await using world = await open({ model: { slots: 3 } })
+    const { counters, model } = { counters: () => world.kv.status().counters, model: world.model }
+    const decoding = model.generate({ tokens: Uint32Array.from(other), maxTokens: 500, temperature: 0, cache })
+    for (let event = 0; event < 20; event++) await decoding.next()
+    const before = counters().captures
+    const warmed = Uint32Array.from(words(300, 3))
+    const warming = model.warm(warmed)
+    await drain(model.generate({ tokens: Uint32Array.from(prompt), maxTokens: 3, temperature: 0 }))
+    for (let event = 0; event < 100; event++) await decoding.next()
+    expect(counters().captures).toBe(before)
+    expect(counters().skips['requests-decoding'] ?? 0).toBeGreaterThan(0)
+    await decoding.return()
+    await warming
+    expect(model.explain(warmed)).toMatchObject({ reason: 'hit', cachedTokens: 288 })
+  })
+
+  test('warming stops waiting when its signal says so', async () => {
+    await using world = await open()
+    const decoding = world.model.generate({ tokens: Uint32Array.from(other), maxTokens: 500, temperature: 0 })
+    await decoding.next()
+    const leaving = new AbortController()
+    const warming = world.model.warm(Uint32Array.from(prompt), { signal: leaving.signal })
+    leaving.abort(new Error('gone'))
+    await expect(warming).rejects.toThrow('gone')
+    await decoding.return()
+  })
+
+  test('never moves tokens: an answer ends where the context does, a prompt that fills it is refused', async () => {
+    await using world = await open({ model: { contextTokens: 512, slots: 1 } })
+    const { contextTokens } = world.model
+    const tokens = Uint32Array.from(words(contextTokens - 20))
+    const events: GenerationEvent[] = []
+    for await (const event of world.model.generate({ tokens, maxTokens: 400, temperature: 1, seed: 5 }))
+      events.push(event)
+    expect(events.at(-1)).toMatchObject({ finishReason: 'length', completionTokens: 20 })
+    await expect(world.model.warm(Uint32Array.from(words(contextTokens)))).rejects.toThrow(RangeError)
+  })
+
   test('thirty-two clients, half of which leave in the middle, leave nothing held and nobody stuck', async () => {
     await using world = await open({ model: { slots: 3 }, server: { waitingMax: 32 } })
     const { text } = await world.ask({ prompt, kv: { exact: true } })

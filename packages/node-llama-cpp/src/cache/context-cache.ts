@@ -14,13 +14,6 @@ export interface ContextCacheOptions {
   readonly clock?: Clock | undefined
 }
 
-/** One request while it is in the context. */
-export interface Presence {
-  /** Whether no other request is in the context now, or (`throughout`) was since this one came. */
-  isAlone(options?: { readonly throughout: boolean }): boolean
-  leave(): void
-}
-
 /** One context of the engine and its cache. */
 export class ContextCache {
   /** For `explain`, `warm`, `status` and `settled`. */
@@ -32,7 +25,6 @@ export class ContextCache {
   sequenceSettings: RequestSettings | undefined
   readonly #present = new Set<() => Promise<unknown>>()
   readonly #sounds = new WeakMap<LlamaContextSequence, SoundPrefix>()
-  #arrivals = 0
   #closing: Promise<void> | undefined
 
   /** Throws `ClosedError` when the cache is closed. */
@@ -56,16 +48,10 @@ export class ContextCache {
     if (this.driver.supports().ok) await this.connector.ready()
   }
 
-  /** A request comes; `end` ends it when the context goes. */
-  enter(end: () => Promise<unknown>): Presence {
-    const wasAlone = this.#present.size === 0
-    const arrivals = ++this.#arrivals
+  /** A request comes; `end` ends it when the context goes. Returns how to leave. */
+  enter(end: () => Promise<unknown>): () => void {
     this.#present.add(end)
-    return {
-      isAlone: ({ throughout } = { throughout: false }) =>
-        throughout ? wasAlone && this.#arrivals === arrivals : this.#present.size === 1,
-      leave: () => void this.#present.delete(end),
-    }
+    return () => void this.#present.delete(end)
   }
 
   get isIdle(): boolean {

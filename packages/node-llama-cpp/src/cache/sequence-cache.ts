@@ -52,7 +52,10 @@ export class SequenceCache {
     this.#requests.settings = settings
   }
 
-  /** Ends the request that waits for more calls, and runs the captures that wait. Resolves when none is left. */
+  /**
+   * Ends the request that waits for more calls. Resolves when no capture of the context waits or runs: not before its other requests
+   * have ended, because none starts beside them.
+   */
   async settled(): Promise<void> {
     await this.#requests.endResting()
     await this.connector.settled()

@@ -1,13 +1,13 @@
 import type { KvSession, Loaded, SessionReport } from '@kvbm/connector'
 import type { LlamaContextSequence } from 'node-llama-cpp'
-import type { Presence } from './context-cache.js'
 import type { SoundPrefix } from './sound-prefix.js'
 
 export interface SequenceRequestParts {
   readonly sequence: LlamaContextSequence
   readonly session: KvSession<LlamaContextSequence>
   readonly sound: SoundPrefix
-  readonly presence: Presence
+  /** Leaves the context. */
+  readonly leave: () => void
   readonly promptTokens: number
   readonly exact: boolean
 }
@@ -26,7 +26,6 @@ export class SequenceRequest {
   readonly #parts: SequenceRequestParts
   readonly #startedEmpty: boolean
   #prefilled = false
-  #capturable = true
   #ended: Promise<SessionReport> | undefined
 
   constructor(parts: SequenceRequestParts) {
@@ -65,10 +64,13 @@ export class SequenceRequest {
   prefilled(): void {
     if (this.#prefilled) return
     this.#prefilled = true
-    const { session, sequence, presence, exact } = this.#parts
-    // Rows of several requests in one batch are computed in other groups than a cold run has.
-    this.#capturable = !exact || (this.#startedEmpty && presence.isAlone({ throughout: true }))
-    if (this.#capturable && presence.isAlone()) session.capture({ early: true }, sequence)
+    const { session, sequence } = this.#parts
+    if (this.#isCapturable) session.capture({ early: true }, sequence)
+  }
+
+  /** In exact mode not after other tokens: no cold run has their batches. */
+  get #isCapturable(): boolean {
+    return !this.#parts.exact || this.#startedEmpty
   }
 
   /** Captures what is new, in the background, and ends. A second call gives the same report. */
@@ -78,10 +80,10 @@ export class SequenceRequest {
   }
 
   async #end(): Promise<SessionReport> {
-    const { session, sequence, presence } = this.#parts
-    if (this.#prefilled && this.#capturable && !sequence.disposed)
+    const { session, sequence, leave } = this.#parts
+    if (this.#prefilled && this.#isCapturable && !sequence.disposed)
       session.capture({ tokens: Uint32Array.from(sequence.contextTokens) }, sequence)
-    presence.leave()
+    leave()
     return session.finish()
   }
 }

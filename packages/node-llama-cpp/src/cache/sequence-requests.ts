@@ -129,9 +129,9 @@ export class SequenceRequests {
   #begin(prompt: Uint32Array): SequenceRequest {
     const { sequence, context, sound } = this.#parts
     const { exact = false } = this.settings
-    const presence = context.enter(() => this.endOpen())
+    const leave = context.enter(() => this.endOpen())
     const session = context.connector.open(prompt, this.settings)
-    const request = new SequenceRequest({ sequence, session, sound, presence, promptTokens: prompt.length, exact })
+    const request = new SequenceRequest({ sequence, session, sound, leave, promptTokens: prompt.length, exact })
     this.#open = request
     this.#last = request
     return request

@@ -1,4 +1,12 @@
-import type { GenerateRequest, KvConnector, KvExplanation, KvLookup, KvSession, PromptSpan } from '@kvbm/connector'
+import type {
+  GenerateRequest,
+  KvConnector,
+  KvExplanation,
+  KvLookup,
+  KvSession,
+  Prefilled,
+  PromptSpan,
+} from '@kvbm/connector'
 import type { LlamaContextSequence } from 'node-llama-cpp'
 import { residentTokens, type Seat } from './sequence-seats.js'
 
@@ -21,6 +29,13 @@ export interface Restored {
 /** Which request a prompt belongs to. */
 export type PromptOf = Pick<GenerateRequest, 'tokens' | 'tenant' | 'exact' | 'cache' | 'signal'>
 
+/** What the cache was asked, or how to leave a context whose cache was not. */
+interface Asked {
+  readonly explanation?: KvExplanation
+  readonly session?: Session
+  readonly leave?: () => void
+}
+
 /** Reasons that speak of the cache's own tiers, not of the prompt. */
 const LOST: ReadonlySet<KvExplanation['reason']> = new Set(['evicted', 'not-stored'])
 
@@ -32,23 +47,23 @@ export class CachedPrompt {
   readonly #session: Session | undefined
   /** How long it took to ask. */
   #lookupMs = 0
-  #capturable: boolean
+  readonly #leave: () => void
 
-  private constructor(prompt: PromptOf, explanation?: KvExplanation, session?: Session) {
+  private constructor(prompt: PromptOf, { explanation, session, leave = () => {} }: Asked) {
     this.#prompt = prompt
     this.#explanation = explanation
     this.#session = session
-    this.#capturable = prompt.exact !== true
+    this.#leave = leave
   }
 
-  /** Begins the request; from here on no capture starts in the context. `cache: false` knows no cache. */
+  /** Begins the request; from here on no capture starts in the context. `cache: false` knows nothing else of the cache. */
   static async open(connector: Connector, prompt: PromptOf): Promise<CachedPrompt> {
-    if (prompt.cache === false) return new CachedPrompt(prompt)
+    if (prompt.cache === false) return new CachedPrompt(prompt, { leave: connector.enter() })
     await connector.ready()
     const { tokens, tenant, exact } = prompt
     const started = performance.now()
     const explanation = connector.explain(tokens, { tenant, exact, ownOnly: true })
-    const opened = new CachedPrompt(prompt, explanation, connector.open(tokens, { tenant, exact }))
+    const opened = new CachedPrompt(prompt, { explanation, session: connector.open(tokens, { tenant, exact }) })
     opened.#lookupMs = performance.now() - started
     return opened
   }
@@ -112,24 +127,29 @@ export class CachedPrompt {
     return explanation.reason === 'hit' ? '' : explanation.message
   }
 
-  /** The engine evaluated so many tokens of the prompt. Beside others their rows share batches, which no run without cache has. */
-  prefilled(tokens: number, { ms, alone }: { readonly ms: number; readonly alone: boolean }): void {
-    this.#session?.prefilled({ tokens, ms })
-    this.#capturable ||= alone
+  /** The engine evaluated so many tokens of the prompt. */
+  prefilled(prefilled: Prefilled): void {
+    this.#session?.prefilled(prefilled)
   }
 
   /** The prompt is in the sequence: it is captured now if that is short and in nobody's way, so that a crash does not lose it. */
   captureEarly({ sequence }: Seat): void {
-    if (this.#capturable) this.#session?.capture({ early: true }, sequence)
+    this.#session?.capture({ early: true }, sequence)
   }
 
   /** All that the sequence holds, answer included, is captured when the context is idle. */
   capture({ sequence }: Seat): void {
-    if (this.#capturable) this.#session?.capture({ tokens: Uint32Array.from(sequence.contextTokens) }, sequence)
+    this.#session?.capture({ tokens: Uint32Array.from(sequence.contextTokens) }, sequence)
+  }
+
+  /** Resolves when what is new is captured, or will not be. Rejects with the signal's reason; the capture goes on. */
+  async captured(signal?: AbortSignal): Promise<void> {
+    await this.#session?.captured({ signal })
   }
 
   /** Ends the request; captures go on. Idempotent. */
   async finish(): Promise<void> {
+    this.#leave()
     await this.#session?.finish()
   }
 }

@@ -101,7 +101,7 @@ export class LlamaServedModel implements ServedModel {
     const started = performance.now()
     const turn = await this.#turn({ ...options, tokens })
     const cachedTokens = await this.#fill(tokens, turn, options.signal).finally(() => turn.end())
-    await this.settled()
+    await turn.prompt.captured(options.signal)
     await this.#parts.connector.warm(tokens, options)
     return { promptTokens: tokens.length, cachedTokens, ms: performance.now() - started }
   }
@@ -115,7 +115,7 @@ export class LlamaServedModel implements ServedModel {
     return servedStatus(this.#closing === undefined ? 'open' : 'closed', this.#parts.connector.status().model)
   }
 
-  /** Resolves when no capture waits or runs; runs those that wait. For who wants to be sure that an answer's prompt is cached. */
+  /** Resolves when no capture waits or runs: not before no request is open. For who wants to be sure that an answer is cached. */
   settled(): Promise<void> {
     return this.#parts.connector.settled()
   }
@@ -137,14 +137,16 @@ export class LlamaServedModel implements ServedModel {
 
   async #turn(request: Parameters<typeof Turn.begin>[2]): Promise<Turn> {
     this.#assertOpen()
+    // Where the context would be shifted, tokens would have the KV of other places than their prompt's.
+    if (request.tokens.length >= this.contextTokens) throw tooLong(request.tokens.length, this.contextTokens)
     return Turn.begin(this.#parts.connector, this.#seats, request)
   }
 
   /** Puts the prompt into the sequence, then speaks. */
   async *#answer(request: GenerateRequest, turn: Turn): AsyncGenerator<GenerationEvent, void, void> {
-    const { tokens, signal, maxTokens, stop = [] } = request
+    const { tokens, signal, stop = [] } = request
+    const maxTokens = Math.min(request.maxTokens, this.contextTokens - tokens.length)
     const { prompt, seat } = turn
-    const isAlone = turn.watchAlone()
     const restored = await prompt.restore(seat)
     const started = performance.now()
     const last = await prefillUpToLast(seat.sequence, { tokens, from: restored.tokens, cuts: restored.cuts, signal })
@@ -152,7 +154,7 @@ export class LlamaServedModel implements ServedModel {
     try {
       const first = await generated.next()
       const prefillMs = performance.now() - started
-      prompt.prefilled(tokens.length - restored.tokens, { ms: prefillMs, alone: isAlone() })
+      prompt.prefilled({ tokens: tokens.length - restored.tokens, ms: prefillMs })
       prompt.captureEarly(seat)
       yield promptReady(tokens.length, restored, { waitMs: turn.waitMs, prefillMs })
       const filter = new StopFilter(stop)
@@ -169,7 +171,7 @@ export class LlamaServedModel implements ServedModel {
     const started = performance.now()
     const last = await prefillUpToLast(seat.sequence, { tokens, from, cuts, signal })
     await seat.sequence.evaluateWithoutGeneratingNewTokens(last)
-    prompt.prefilled(tokens.length - from, { ms: performance.now() - started, alone: true })
+    prompt.prefilled({ tokens: tokens.length - from, ms: performance.now() - started })
     return from
   }
 
@@ -178,6 +180,12 @@ export class LlamaServedModel implements ServedModel {
       this.#model.detokenize(some, false, before)
     return new TokenText(detokenize, [...tokens.subarray(-8)] as Token[])
   }
+}
+
+function tooLong(promptTokens: number, contextTokens: number): RangeError {
+  return new RangeError(
+    `tokens: expected fewer than the context's ${contextTokens}, got ${promptTokens}. Shorten the prompt, or raise contextTokens`,
+  )
 }
 
 function promptReady(

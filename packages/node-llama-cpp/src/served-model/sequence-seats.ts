@@ -26,14 +26,11 @@ interface Waiter {
  * longest, so that captures of finished requests find their tokens. Invariant: somebody waits only while nothing is free.
  */
 export class SequenceSeats {
-  readonly #count: number
   readonly #free: Seat[]
   readonly #waiting: Waiter[] = []
-  #taken = 0
   #closed = false
 
   constructor(sequences: readonly LlamaContextSequence[]) {
-    this.#count = sequences.length
     this.#free = sequences.map((sequence) => ({ sequence, owner: undefined }))
   }
 
@@ -41,22 +38,13 @@ export class SequenceSeats {
   async take(request: SeatRequest): Promise<Seat> {
     request.signal?.throwIfAborted()
     if (this.#closed) throw new ClosedError('Served model')
-    const seat = this.#free.length > 0 ? this.#best(request) : await this.#wait(request)
-    this.#taken++
-    return seat
+    return this.#free.length > 0 ? this.#best(request) : this.#wait(request)
   }
 
   release(seat: Seat): void {
     const next = this.#waiting.shift()
     if (next === undefined) this.#free.push(seat)
     else next.go(seat)
-  }
-
-  /** For the only request that has a seat: tells later whether it was the only one ever since. */
-  watchAlone(): () => boolean {
-    const alone = this.#free.length === this.#count - 1
-    const taken = this.#taken
-    return () => alone && this.#taken === taken
   }
 
   /** Refuses those that wait and those that come. */

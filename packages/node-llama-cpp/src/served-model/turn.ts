@@ -36,11 +36,6 @@ export class Turn {
     }
   }
 
-  /** For exact mode: tells later whether no other request was in the engine since. */
-  watchAlone(): () => boolean {
-    return this.#seats.watchAlone()
-  }
-
   /** Captures what is new, in the background, and gives the sequence back. */
   async end(): Promise<void> {
     const { prompt, seat } = this
