@@ -2,8 +2,8 @@
 export interface ServerQuestion {
   readonly url: string
   readonly key: string | undefined
-  /** What it is asked, as parameters of the address. */
-  readonly question: Readonly<Record<string, string>>
+  /** What it is asked: a prompt or messages, and perhaps a model. */
+  readonly question: Readonly<Record<string, unknown>>
 }
 
 /** What of a server's answer is shown; there may be more. */
@@ -19,22 +19,21 @@ interface Explanation {
 /** Most milliseconds that a server may take: it only looks names up. */
 const ANSWER_MS = 30_000
 
-/** Asks `GET /v1/kv/explain`. Throws what the server complains about, or that it cannot be reached. */
+/** Asks `POST /v1/kv/explain`, which takes prompts of any length. Throws what the server complains about, or that it cannot be reached. */
 export async function askServer({ url, key, question }: ServerQuestion): Promise<{ data: unknown; text: string }> {
   const address = new URL('/v1/kv/explain', urlOf(url))
-  for (const [name, value] of Object.entries(question)) address.searchParams.set(name, value)
-  const headers: Record<string, string> = key === undefined ? {} : { authorization: `Bearer ${key}` }
-  const response = await fetch(address, { headers, signal: AbortSignal.timeout(ANSWER_MS) }).catch((cause: Error) => {
+  const response = await fetch(address, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...(key !== undefined && { authorization: `Bearer ${key}` }) },
+    body: JSON.stringify(question),
+    signal: AbortSignal.timeout(ANSWER_MS),
+  }).catch((cause: Error) => {
     throw new Error(`${address.origin} does not answer: ${reasonOf(cause)}. Is the server running there?`, { cause })
   })
   const data: unknown = await response.json().catch(() => undefined)
-  if (response.status === 431) throw new Error(TOO_LONG)
   if (!response.ok) throw new Error(`${address.origin} refused (${response.status}): ${complaintOf(data)}`)
   return { data, text: shown(data as Explanation) }
 }
-
-const TOO_LONG =
-  'The prompt is too long to be asked about in an address. Compare its tokens instead: kvbm explain DIR --tokens FILE.'
 
 function urlOf(text: string): URL {
   if (URL.canParse(text) && /^https?:/.test(text)) return new URL(text)

@@ -79,12 +79,21 @@ async function explainByServer(url: string, flags: Flags, usageError: UsageError
   else console.log(text)
 }
 
-async function questionOf(flags: Flags): Promise<Record<string, string>> {
+async function questionOf(flags: Flags): Promise<Record<string, unknown>> {
   const { prompt, 'prompt-file': promptFile, 'messages-file': messagesFile } = flags
   return {
     ...(prompt !== undefined && { prompt }),
     ...(promptFile !== undefined && { prompt: await readFile(promptFile, 'utf8') }),
-    ...(messagesFile !== undefined && { messages: await readFile(messagesFile, 'utf8') }),
+    ...(messagesFile !== undefined && { messages: await readJson(messagesFile) }),
+  }
+}
+
+async function readJson(path: string): Promise<unknown> {
+  const text = await readFile(path, 'utf8')
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new Error(`${path}: expected a chat's messages as JSON: ${(cause as Error).message}`, { cause })
   }
 }
 

@@ -105,8 +105,25 @@ describe('a server', () => {
     const chat = await ask('--messages-file', world.at('chat.json'), '--key-file', '-', '--json')
     expect(JSON.parse(chat.out)).toMatchObject({ promptTokens: 28, reason: 'never-seen' })
     expect(await ask('--prompt', 'a')).toMatchObject({ code: 1, err: expect.stringContaining('refused (401)') })
-    const long = await ask('--prompt', 'x'.repeat(50_000), '--key-file', '-')
-    expect(long).toMatchObject({ code: 1, err: expect.stringContaining('too long to be asked about') })
+  })
+
+  test('is asked for prompts of any length that it takes, and for no chat that is no JSON', async () => {
+    using world = new CacheWorld()
+    await using kv = await world.open()
+    const connector = kv.connect(new MemoryDriver(new MemoryEngine(), { through: 'file' }))
+    await connector.ready()
+    await using server = await createKvServer({ models: [spelling(connector)] })
+    const { url } = await server.listen()
+    const ask = (...args: string[]) => kvbm.run(['explain', '--url', url, ...args])
+    writeFileSync(world.at('long.txt'), 'x'.repeat(500_000))
+    const long = await ask('--prompt-file', world.at('long.txt'), '--model', 'spelling')
+    expect(long).toMatchObject({ code: 0, out: expect.stringMatching(/^0 of 500000 tokens are cached/) })
+    writeFileSync(world.at('longer.txt'), 'x'.repeat(2 ** 21))
+    const longer = await ask('--prompt-file', world.at('longer.txt'))
+    expect(longer).toMatchObject({ code: 1, err: expect.stringMatching(/refused \(413\): The body is larger than/) })
+    writeFileSync(world.at('broken.json'), '[')
+    const broken = await ask('--messages-file', world.at('broken.json'))
+    expect(broken).toMatchObject({ code: 1, err: expect.stringMatching(/broken\.json: expected .* JSON/) })
   })
 
   test('that is not there', async () => {
