@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { kvCacheOf, openKvCache } from '@kvbm/node-llama-cpp'
-import type { Token } from 'node-llama-cpp'
+import type { LlamaContextSequence, Token } from 'node-llama-cpp'
 import { Engine, type Settings } from './engine.js'
 import { firstTokenAfter, firstTokenMs } from './first-token.js'
 import { loadAndAsk } from './load-and-ask.js'
@@ -14,9 +14,8 @@ export interface RestartTask {
   readonly contextTokens: number
   readonly prefix: readonly Token[]
   readonly tail: readonly Token[]
-  readonly from:
-    | { readonly kind: 'cache'; readonly dir: string }
-    | { readonly kind: 'state-file'; readonly path: string }
+  /** A cache's directory, or a state file of the prefix. */
+  readonly from: { readonly kind: 'cache' | 'state-file'; readonly path: string }
 }
 
 /** First argument of the program when it is started to answer one prompt. */
@@ -34,29 +33,35 @@ export async function askAfterRestart(task: RestartTask): Promise<Sample> {
   return sample
 }
 
-/** The process that is started. Its weights are warm when the prompt comes, and blocks are open, as in a server. */
+/** The process that is started. It has answered something short before, and blocks are open, as in a server. */
 export async function playRestarted(task: RestartTask): Promise<number> {
   await using engine = await Engine.load(task.modelPath)
-  const { settings, contextTokens, tail } = task
-  const warm = await engine.sequence(settings, { contextTokens })
-  await firstTokenMs(warm, [...tail].reverse())
-  process.send?.(
-    task.from.kind === 'cache'
-      ? await askCache(engine, task, task.from.dir)
-      : await loadAndAsk(warm, { tail, path: task.from.path }),
-  )
+  process.send?.(task.from.kind === 'cache' ? await askCache(engine, task) : await askFile(engine, task))
   process.disconnect?.()
   return 0
 }
 
-async function askCache(engine: Engine, task: RestartTask, dir: string): Promise<Sample> {
-  const { settings, contextTokens, prefix, tail } = task
-  await using kv = await openKvCache({ dir, modelsMax: 1 })
+async function askCache(engine: Engine, task: RestartTask): Promise<Sample> {
+  const { settings, contextTokens, prefix, tail, from } = task
+  await using kv = await openKvCache({ dir: from.path, modelsMax: 1 })
   const sequence = await engine.sequence(settings, { contextTokens, kv })
   const cache = kvCacheOf(sequence)!
-  await cache.connector.ready()
+  await warmUp(sequence, tail)
+  await cache.settled()
+  await sequence.clearHistory()
   const ms = await firstTokenAfter(sequence, [...prefix, ...tail], tail.length)
   await cache.settled()
   await sequence.context.dispose()
   return { ms, restoreMs: cache.lastReport!.restoreMs }
+}
+
+async function askFile(engine: Engine, { settings, contextTokens, tail, from }: RestartTask): Promise<Sample> {
+  const sequence = await engine.sequence(settings, { contextTokens })
+  await warmUp(sequence, tail)
+  return loadAndAsk(sequence, { tail, path: from.path })
+}
+
+/** Too short for a block, so that a cache neither finds nor keeps anything of it. */
+async function warmUp(sequence: LlamaContextSequence, tail: readonly Token[]): Promise<void> {
+  await firstTokenMs(sequence, tail.slice(1).reverse())
 }

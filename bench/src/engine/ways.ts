@@ -6,7 +6,7 @@ import { dropPageCache } from './drop-page-cache.js'
 import type { Engine, Settings } from './engine.js'
 import { firstTokenAfter, firstTokenMs } from './first-token.js'
 import { loadAndAsk } from './load-and-ask.js'
-import { askAfterRestart } from './restarted.js'
+import { askAfterRestart, type RestartTask } from './restarted.js'
 import type { Sample, Way } from './way.js'
 
 /** Where all ways take place. */
@@ -54,7 +54,7 @@ export async function fromDisk(world: World): Promise<Way> {
   const sequence = await filled(world, kv)
   await sequence.context.dispose()
   await kv.close()
-  return { name: 'from disk after restart', ask: (tail) => restart(world, tail, { kind: 'cache', dir }) }
+  return { name: 'from disk after restart', ask: (tail) => restart(world, tail, { kind: 'cache', path: dir }) }
 }
 
 /** The best inside one process without us: a sequence that still holds the prefix and nothing else. */
@@ -88,7 +88,7 @@ export async function stateFiles(
 async function restart(
   { engine, settings, contextTokens, prefix, directory }: World,
   tail: readonly Token[],
-  from: Parameters<typeof askAfterRestart>[0]['from'],
+  from: RestartTask['from'],
 ): Promise<Sample> {
   await dropPageCache(directory)
   return askAfterRestart({ modelPath: engine.modelPath, settings, contextTokens, prefix, tail, from })
