@@ -10,7 +10,7 @@ const DATES = [
 const DATE = new RegExp(`(?<![\\w])(?:${DATES.join('|')})(?![\\w])`, 'gi')
 
 /** The dates a text spells out, in the usual forms, in their order. */
-export function findDates(text: string): string[] {
+function findDates(text: string): string[] {
   return text.match(DATE) ?? []
 }
 

@@ -17,7 +17,7 @@ const by = (label: string, values: Readonly<Record<string, number>>): Sample[] =
   Object.entries(values).map(([key, value]) => ({ labels: { [label]: key }, value }))
 
 /** Every metric of the connector; the README lists them. All are counters. */
-export const CONNECTOR_METRICS: readonly MetricSpec[] = [
+const CONNECTOR_METRICS: readonly MetricSpec[] = [
   { name: 'kvbm_requests_total', help: 'Requests that asked the cache', samples: (c) => one(c.requests) },
   { name: 'kvbm_requested_tokens_total', help: 'Tokens of their prompts', samples: (c) => one(c.requestedTokens) },
   {

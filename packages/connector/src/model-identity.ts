@@ -3,7 +3,7 @@ import type { ModelInput } from '@kvbm/config'
 import type { KvEngineDriver, KvIdentity } from './engine-driver.js'
 
 /** SHA-256 of the facts, whatever their order: the model id of salts and fingerprints. The name is for people and not in it. */
-export function modelIdOf({ facts }: Pick<KvIdentity, 'facts'>): string {
+function modelIdOf({ facts }: Pick<KvIdentity, 'facts'>): string {
   const sorted = Object.keys(facts)
     .sort()
     .map((key) => [key, facts[key]])

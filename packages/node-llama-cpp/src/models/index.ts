@@ -8,5 +8,6 @@ export {
   randomModelLabel,
   writeRandomModel,
 } from './random-model.js'
-export { type ModelSource, type ResolvedModel, resolveModel } from './resolve-model.js'
+export { resolveModel } from './resolve-model.js'
 export type { DownloadProgress, ResolveModelOptions } from './resolve-options.js'
+export type { ModelSource, ResolvedModel } from './resolved-model.js'
