@@ -10,6 +10,7 @@ export type CaptureSkip =
   | 'queue-full'
   | 'slot-moved'
   | 'nothing-new'
+  | 'too-few-new'
   | 'no-cache'
   | 'not-alone'
   | 'context-shift'

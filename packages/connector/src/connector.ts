@@ -65,6 +65,8 @@ export interface KvConnectorOptions<Slot> extends ConnectOptions {
   readonly logger: Logger
   readonly maxStallMs: number
   readonly ensure: (store: ModelStore) => Promise<Manager | undefined>
+  /** Called once when it is closed. */
+  readonly closed: () => void
 }
 
 /** How long `close` waits for captures. */
@@ -74,6 +76,7 @@ const DRAIN_MS = 10_000
 export class KvConnector<Slot> {
   readonly #parts: ConnectorParts<Slot>
   readonly #detokenize: ConnectOptions['detokenize']
+  readonly #closed: () => void
   #closing: Promise<void> | undefined
 
   /** Made by `KvCache.connect`. */
@@ -82,6 +85,7 @@ export class KvConnector<Slot> {
     const { minTailForExact = 0, batchTokens = Number.MAX_SAFE_INTEGER } = driver.capabilities
     const { pageSize } = driver.geometry
     this.#detokenize = options.detokenize
+    this.#closed = options.closed
     this.#parts = {
       driver,
       store,
@@ -175,8 +179,8 @@ export class KvConnector<Slot> {
   }
 
   /**
-   * Call it before the engine's context goes: ends open sessions, runs captures that wait, drops what takes too long. Idempotent; a
-   * second caller awaits the first.
+   * Call it before the engine's context goes: ends open sessions, runs captures that wait, drops what takes longer than ten seconds, but
+   * waits for a save that runs in the engine. Idempotent; a second caller awaits the first.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close()
@@ -188,14 +192,13 @@ export class KvConnector<Slot> {
   }
 
   async #close(): Promise<void> {
-    const { scheduler, clock, sessions } = this.#parts
+    const { scheduler, clock, sessions, logger, driver } = this.#parts
     const ended = Promise.all([...sessions].map((session) => session.abandon()))
-    await settlesWithin(
-      clock,
-      DRAIN_MS,
-      ended.then(() => scheduler.settled()),
-    )
+    const settled = ended.then(() => scheduler.settled())
+    if (!(await settlesWithin(clock, DRAIN_MS, settled)))
+      logger.warn(`${driver.identity.name}: captures were not done after ${DRAIN_MS} ms: one that saves is waited for.`)
     await scheduler.close()
+    this.#closed()
   }
 
   #saltOptions({ tenant, exact }: PromptSalt): SaltOptions {

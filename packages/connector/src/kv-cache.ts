@@ -21,6 +21,8 @@ export interface KvCacheStatus {
   readonly diskBytes: number
   readonly modelsMax: number
   readonly pageSize: number
+  /** Contexts that are connected and not closed. */
+  readonly contexts: number
   readonly models: readonly ModelStatus[]
   readonly handOver: ScratchStatus
   readonly counters: CounterValues
@@ -73,6 +75,7 @@ export class KvCache {
       logger,
       maxStallMs,
       ensure: (store) => this.#ensure(store),
+      closed: () => void this.#connectors.delete(connector as unknown as KvConnector<never>),
     })
     this.#connectors.add(connector as unknown as KvConnector<never>)
     return connector
@@ -87,13 +90,17 @@ export class KvCache {
       diskBytes,
       modelsMax,
       pageSize,
+      contexts: this.#connectors.size,
       models: this.#stores.status(),
       handOver: this.#scratch.status(),
       counters: counterValues(this.#counters),
     }
   }
 
-  /** Runs captures that wait, lets blocks on their way to disk get there, frees everything. Idempotent; never waits for ever. */
+  /**
+   * Runs captures that wait, lets blocks on their way to disk get there, frees everything. Idempotent. Drops what takes longer than ten
+   * seconds, all but a save that runs in an engine: memory must not go while the engine writes to it.
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing

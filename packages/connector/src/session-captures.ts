@@ -19,8 +19,15 @@ export interface SessionCapturesOptions<Slot> {
 interface Extent<Slot> {
   readonly tokens: Uint32Array
   readonly toBlock: number
+  /** Blocks the engine saves for it. */
+  readonly saveBlocks: number
+  /** Blocks by which a hit must become longer. */
+  readonly gainMin: number
   readonly slot: Slot
 }
+
+/** A save of a whole sequence pays when a hit becomes longer by so much of it; what is less is taken with the next one that pays. */
+const GAIN_MIN = 1 / 16
 
 /** The captures of one session: which tokens may be captured, and what became of it. */
 export class SessionCaptures<Slot> {
@@ -49,9 +56,8 @@ export class SessionCaptures<Slot> {
   }
 
   offer(range: CaptureRange, slot: Slot): void {
-    const { scheduler, pageSize } = this.#options.parts
-    const tokens = range.tokens?.slice() ?? this.#options.prompt
-    const job = this.#job({ tokens, slot, toBlock: Math.floor(this.#end(range, tokens) / pageSize) })
+    const { scheduler } = this.#options.parts
+    const job = this.#job(this.#extent(range, slot))
     const obstacle = this.#obstacle
     if (obstacle !== undefined) {
       if (obstacle === 'context-shift') this.#options.decline(obstacle)
@@ -84,14 +90,22 @@ export class SessionCaptures<Slot> {
     return exact ? Math.min(most, exactCaptureEnd(prompt.length, parts.exactRule)) : most
   }
 
-  #job(extent: Extent<Slot>): CaptureJob {
-    const { store, driver, pageSize } = this.#options.parts
+  #extent(range: CaptureRange, slot: Slot): Extent<Slot> {
+    const { driver, pageSize } = this.#options.parts
+    const tokens = range.tokens?.slice() ?? this.#options.prompt
+    const toBlock = Math.floor(this.#end(range, tokens) / pageSize)
     const whole = driver.capabilities.capture === 'whole-sequence'
-    const blocks = whole ? Math.ceil(extent.tokens.length / pageSize) : extent.toBlock
+    const saveBlocks = whole ? Math.ceil(tokens.length / pageSize) : toBlock
+    const gainMin = whole && range.complete !== true ? Math.ceil(saveBlocks * GAIN_MIN) : 1
+    return { tokens, toBlock, saveBlocks, gainMin, slot }
+  }
+
+  #job(extent: Extent<Slot>): CaptureJob {
+    const { store } = this.#options.parts
     const letGo = store.retain()
     this.#pending++
     return {
-      bytes: blocks * store.blockBytes,
+      bytes: extent.saveBlocks * store.blockBytes,
       run: (signal) => this.#run(extent, signal).finally(() => this.#done(letGo)),
       skip: (reason) => {
         this.#skipped(reason)
@@ -120,14 +134,15 @@ export class SessionCaptures<Slot> {
     return undefined
   }
 
-  async #copy({ tokens, toBlock, slot }: Extent<Slot>, signal: AbortSignal): Promise<CaptureOutcome | CaptureSkip> {
+  async #copy(extent: Extent<Slot>, signal: AbortSignal): Promise<CaptureOutcome | CaptureSkip> {
+    const { tokens, toBlock } = extent
     const { tenant, exact } = this.#options
     const { driver, store, scratch, ready, saltOptions } = this.#options.parts
     if (toBlock === 0) return 'nothing-new'
     const manager = await ready()
     if (manager === undefined) return 'no-cache'
     const hashes = manager.hash(tokens, saltOptions({ tenant, exact })).subarray(0, toBlock)
-    const outcome = await captureBlocks({ driver, store, manager, scratch, slot, tokens, hashes, toBlock, signal })
+    const outcome = await captureBlocks({ ...extent, driver, store, manager, scratch, hashes, signal })
     if (outcome === 'nothing-new') this.#known(toBlock)
     return outcome
   }

@@ -64,6 +64,8 @@ export interface CaptureRange {
   readonly to?: number | undefined
   /** Right after the prefill, before the answer: runs now if it is short and in nobody's way, else not at all. */
   readonly early?: boolean | undefined
+  /** Also what is so little that saving the whole sequence does not pay. Default false: the next capture that pays takes it along. */
+  readonly complete?: boolean | undefined
 }
 
 /** How long captures are waited for. */

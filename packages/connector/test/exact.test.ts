@@ -115,4 +115,18 @@ describe('exact mode gives the bits of a cold run', () => {
     expect(slot.length).toBe(640)
     expect(report.capture.storedBlocks).toBe(36)
   })
+
+  test('rows that shared batches with another request are not captured', async () => {
+    await using world = await openWorld({ engine: { minRows: 64 } })
+    const { connector, engine } = world
+    await connector.ready()
+    const session = connector.open(prompt(200), { exact: true })
+    connector.enter()()
+    const slot = engine.slot()
+    await engine.evaluate(slot, prompt(200))
+    session.prefilled({ tokens: 200, ms: 200 })
+    session.capture({}, slot)
+    await session.finish()
+    expect(await session.captured()).toMatchObject({ state: 'skipped', reason: 'not-alone' })
+  })
 })

@@ -57,6 +57,45 @@ describe('options', () => {
   })
 })
 
+describe('contexts', () => {
+  test('one that is closed is forgotten, so that its engine can go', async () => {
+    await using kv = await openKvCache()
+    const [first, second] = [model(kv, 1), model(kv, 1)]
+    expect(kv.status().contexts).toBe(2)
+    await Promise.all([first.connector.close(), first.connector.close()])
+    expect(kv.status().contexts).toBe(1)
+    await second.connector.close()
+    expect(kv.status().contexts).toBe(0)
+  })
+
+  test('closing drops captures that take too long, but waits for the engine that saves, and says so', async () => {
+    const [clock, logger] = [new ManualClock(), new RecordingLogger()]
+    const world = await openWorld({ cache: { clock, logger } })
+    await world.connector.ready()
+    world.engine.saveGate.close()
+    for (const seed of [1, 2]) {
+      const slot = world.engine.slot()
+      await world.engine.evaluate(slot, prompt(100, seed))
+      const session = world.connector.open(prompt(100, seed))
+      session.capture({}, slot)
+      await session.finish()
+    }
+    await world.engine.saveGate.reached()
+    let closed = false
+    const closing = world.kv.close().then(() => {
+      closed = true
+    })
+    await setImmediate()
+    clock.advance(10_000)
+    await setImmediate()
+    expect(closed).toBe(false)
+    expect(logger.warnings).toEqual([expect.stringContaining('10000 ms')])
+    expect(world.kv.status().counters.skips).toEqual({ closed: 1 })
+    world.engine.saveGate.open()
+    await closing
+  })
+})
+
 describe('several models', () => {
   test('a model opens with its first use, with an equal share of host and disk', async () => {
     using directory = new TemporaryDirectory()

@@ -168,6 +168,66 @@ describe('never in the way', () => {
     expect(await session.captured()).toMatchObject({ state: 'stored', storedBlocks: 6 })
   })
 
+  test('a request without cache holds captures back too, until it ends or the connector closes', async () => {
+    await using world = await openWorld()
+    const { connector, engine } = world
+    await connector.ready()
+    const leave = connector.enter()
+    const slot = engine.slot()
+    await engine.evaluate(slot, prompt(100))
+    const session = connector.open(prompt(100))
+    session.prefilled({ tokens: 100, ms: 100 })
+    session.capture({ early: true }, slot)
+    expect(await session.captured()).toMatchObject({ state: 'skipped', reason: 'requests-decoding' })
+    session.capture({}, slot)
+    expect(await session.finish()).toMatchObject({ capture: { state: 'queued' } })
+    expect(engine.saves).toBe(0)
+    leave()
+    expect(await session.captured()).toMatchObject({ state: 'stored', storedBlocks: 6 })
+    connector.enter()
+    await connector.close()
+  })
+
+  test('who waits for captures waits for open requests; its signal ends that', async () => {
+    await using world = await openWorld()
+    const { connector, engine } = world
+    const { slot } = await ask(world, prompt(100))
+    const open = connector.open(prompt(10))
+    const session = connector.open(prompt(200))
+    await engine.evaluate(slot, prompt(200).subarray(100))
+    session.capture({ tokens: slot.tokens }, slot)
+    await session.finish()
+    const order: string[] = []
+    const settled = connector.settled().then(() => order.push('settled'))
+    const leaving = new AbortController()
+    const left = session.captured({ signal: leaving.signal })
+    leaving.abort(new Error('gone'))
+    await expect(left).rejects.toThrow('gone')
+    order.push('ended')
+    expect(engine.saves).toBe(1)
+    await open.finish()
+    await settled
+    expect([order, engine.saves]).toEqual([['ended', 'settled'], 2])
+  })
+
+  test('little that is new is taken along when it has become more, unless all is wanted', async () => {
+    await using world = await openWorld()
+    await ask(world, prompt(1000))
+    const captures = []
+    for (let turn = 1; turn <= 5; turn++) captures.push((await ask(world, prompt(1000 + 17 * turn))).report.capture)
+    expect(captures.map(({ reason }) => reason)).toEqual([...Array(4).fill('too-few-new'), undefined])
+    expect(captures[4]).toMatchObject({ state: 'stored', storedBlocks: 5 })
+    const all = await ask(world, prompt(1102), { capture: { complete: true } })
+    expect(all.report).toMatchObject({ cachedTokens: 1072, capture: { storedBlocks: 1 } })
+    expect(world.engine.saves).toBe(3)
+  })
+
+  test('an engine that saves just what is asked for captures every block at once', async () => {
+    await using world = await openWorld({ driver: { through: 'memory' } })
+    await ask(world, prompt(1000))
+    expect((await ask(world, prompt(1017))).report.capture).toMatchObject({ state: 'stored', storedBlocks: 1 })
+  })
+
   test('while a request is open in the context nothing is saved', async () => {
     await using world = await openWorld()
     const { connector, engine } = world

@@ -1,4 +1,5 @@
 import type {
+  CaptureRange,
   GenerateRequest,
   KvConnector,
   KvExplanation,
@@ -138,8 +139,8 @@ export class CachedPrompt {
   }
 
   /** All that the sequence holds, answer included, is captured when the context is idle. */
-  capture({ sequence }: Seat): void {
-    this.#session?.capture({ tokens: Uint32Array.from(sequence.contextTokens) }, sequence)
+  capture({ sequence }: Seat, how?: Pick<CaptureRange, 'complete'>): void {
+    this.#session?.capture({ tokens: Uint32Array.from(sequence.contextTokens), ...how }, sequence)
   }
 
   /** Resolves when what is new is captured, or will not be. Rejects with the signal's reason; the capture goes on. */

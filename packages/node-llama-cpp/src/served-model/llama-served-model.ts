@@ -100,7 +100,7 @@ export class LlamaServedModel implements ServedModel {
   ): Promise<WarmReport> {
     const started = performance.now()
     const turn = await this.#turn({ ...options, tokens })
-    const cachedTokens = await this.#fill(tokens, turn, options.signal).finally(() => turn.end())
+    const cachedTokens = await this.#fill(tokens, turn, options.signal).finally(() => turn.end({ complete: true }))
     await turn.prompt.captured(options.signal)
     await this.#parts.connector.warm(tokens, options)
     return { promptTokens: tokens.length, cachedTokens, ms: performance.now() - started }

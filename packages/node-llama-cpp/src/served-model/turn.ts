@@ -1,4 +1,4 @@
-import type { KvConnector } from '@kvbm/connector'
+import type { CaptureRange, KvConnector } from '@kvbm/connector'
 import type { LlamaContextSequence } from 'node-llama-cpp'
 import { CachedPrompt, type PromptOf } from './cached-prompt.js'
 import type { Seat, SequenceSeats } from './sequence-seats.js'
@@ -37,9 +37,9 @@ export class Turn {
   }
 
   /** Captures what is new, in the background, and gives the sequence back. */
-  async end(): Promise<void> {
+  async end(how?: Pick<CaptureRange, 'complete'>): Promise<void> {
     const { prompt, seat } = this
-    if (!seat.sequence.disposed) prompt.capture(seat)
+    if (!seat.sequence.disposed) prompt.capture(seat, how)
     seat.owner = prompt.leavesTo
     await prompt.finish()
     this.#seats.release(seat)
