@@ -387,6 +387,13 @@ describe('a model on the hub', () => {
     expect(await here.files()).toEqual([])
   })
 
+  test('that turns out to be a page is refused, and does not stay', async () => {
+    const page = '/some/files/model.gguf'
+    await using here = await remote({ [page]: Buffer.from('<html>Log in first</html>') })
+    await expect(here.resolve(`${here.hub.endpoint}${page}`)).rejects.toThrow(/model\.gguf is no GGUF file/)
+    expect(await here.files()).toEqual([])
+  })
+
   test('that the hub does not have, or does not answer for, is an error with a code', async () => {
     await using here = await remote({})
     await expect(here.resolve(reference)).rejects.toMatchObject({ code: 'KVBM_MODEL_UNAVAILABLE' })

@@ -3,6 +3,7 @@ import { basename, join } from 'node:path'
 import { downloadFromHub } from './hub.js'
 import { sha256Of, sizeOf } from './pinned-model.js'
 import { type PublishedFile, publishedFiles } from './published-files.js'
+import { resolveFile } from './resolve-file.js'
 import type { ResolveContext } from './resolve-options.js'
 
 /** Where a URL or a Hugging Face reference was downloaded to before. */
@@ -19,7 +20,7 @@ export async function findDownloaded(reference: string, context: ResolveContext)
   )
 }
 
-/** Downloads it and holds each file against its published hash. Resolves with the path of the one to load. */
+/** Downloads it, sees that it is a model, and holds each file against its published hash. Resolves with the path of the one to load. */
 export async function downloadNamed(reference: string, context: ResolveContext): Promise<string> {
   const published = await publishedFiles(reference, context)
   context.say(`Downloading ${reference}.`)
@@ -29,6 +30,7 @@ export async function downloadNamed(reference: string, context: ResolveContext):
       label: reference,
       ...placeOf(reference, context),
       async verify(paths) {
+        await resolveFile(paths[0]!, 'hub')
         for (const [index, path] of paths.entries()) await checkHash(path, published[index]!, context)
       },
     },
