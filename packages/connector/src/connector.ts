@@ -1,7 +1,8 @@
 import { modelSalt } from '@kvbm/config'
 import { KvbmError, type Logger } from '@kvbm/core'
-import type { Lease, Manager, SaltOptions } from '@kvbm/manager'
+import type { Manager, SaltOptions } from '@kvbm/manager'
 import { CaptureScheduler } from './capture-scheduler.js'
+import { checkTenant } from './check-tenant.js'
 import type { Clock } from './clock.js'
 import type { ConnectorParts, PromptSalt } from './connector-parts.js'
 import type { ConnectorCounters } from './counters.js'
@@ -13,6 +14,7 @@ import type { ScratchPool } from './scratch-pool.js'
 import { KvSession } from './session.js'
 import type { SessionOptions } from './session-types.js'
 import { NO_TOKENS, type TierTokens, tierTokens } from './tier-tokens.js'
+import { unlessClosed } from './unless-closed.js'
 import { settlesWithin } from './wait-for.js'
 import { type Warmed, warmPrefix } from './warm.js'
 
@@ -107,6 +109,8 @@ export class KvConnector<Slot> {
       saltOptions: (salt) => this.#saltOptions(salt),
       saltOf: (salt) => modelSalt(store.model, this.#saltOptions(salt)),
     }
+    // Throws for adapters that would isolate nothing.
+    this.#parts.saltOf({ tenant: undefined, exact: false })
   }
 
   /** Opens the cache of this model ahead, so that the next `lookup` can see it. False: requests run without cache. Never rejects. */
@@ -114,8 +118,12 @@ export class KvConnector<Slot> {
     return (await this.#parts.ready()) !== undefined
   }
 
-  /** Begins a request. Synchronous. `finish` the session: until then no capture starts in this context. */
+  /**
+   * Begins a request. Synchronous. `finish` the session: until then no capture starts in this context. Throws `TypeError` for a tenant
+   * that is no string, as `warm` and `explain` do.
+   */
   open(tokens: Uint32Array, options: SessionOptions = {}): KvSession<Slot> {
+    checkTenant(options.tenant)
     return new KvSession(this.#parts, tokens, options)
   }
 
@@ -135,6 +143,7 @@ export class KvConnector<Slot> {
 
   /** Brings what is cached of a prefix from disk up to host memory ahead, and to disk what is not there yet. Never computes. */
   async warm(tokens: Uint32Array, { tenant, exact = false, signal }: WarmOptions = {}): Promise<Warmed> {
+    checkTenant(tenant)
     const letGo = this.#parts.store.retain()
     try {
       const manager = await this.#parts.ready()
@@ -152,6 +161,7 @@ export class KvConnector<Slot> {
   /** Why a prompt would hit or miss now, in this tenant. Looks at prompts seen lately. Synchronous; changes nothing. */
   explain(tokens: Uint32Array, { tenant, exact = false, ownOnly = false }: ExplainOptions = {}): KvExplanation {
     const { driver, store, pageSize, saltOf } = this.#parts
+    checkTenant(tenant)
     const support = driver.supports()
     const base = { promptTokens: tokens.length, cachedTokens: 0, byTier: NO_TOKENS }
     if (!support.ok) return { ...base, reason: 'declined', message: support.detail, declined: support.reason }
@@ -209,14 +219,11 @@ export class KvConnector<Slot> {
   #cached(manager: Manager, tokens: Uint32Array, salt: PromptSalt): TierTokens {
     const { pageSize } = this.#parts
     const blocks = usableTokens(tokens.length, pageSize) / pageSize
-    let lease: Lease | undefined
-    try {
-      lease = manager.match(manager.hash(tokens, this.#saltOptions(salt)).subarray(0, blocks))
-      return tierTokens(lease, lease.tokens)
-    } catch {
-      return NO_TOKENS
-    } finally {
-      lease?.release()
-    }
+    const hashes = manager.hash(tokens, this.#saltOptions(salt)).subarray(0, blocks)
+    const lease = unlessClosed(() => manager.match(hashes))
+    if (lease === undefined) return NO_TOKENS
+    const byTier = tierTokens(lease, lease.tokens)
+    lease.release()
+    return byTier
   }
 }

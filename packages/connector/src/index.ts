@@ -1,4 +1,5 @@
 export type { CaptureSkip } from './capture-scheduler.js'
+export { checkTenant } from './check-tenant.js'
 export { type Clock, systemClock } from './clock.js'
 export type {
   ConnectOptions,

@@ -60,7 +60,7 @@ export class KvCache {
 
   /**
    * Connects one engine context. Synchronous: the cache of its model opens lazily inside the first use. Throws `ClosedError` after
-   * `close`, `ConfigError` for an impossible geometry.
+   * `close`, `ConfigError` for an impossible geometry, `TypeError` for adapters that are no strings.
    */
   connect<Slot>(driver: KvEngineDriver<Slot>, options: ConnectOptions = {}): KvConnector<Slot> {
     if (this.#closing !== undefined) throw new ClosedError('KV cache')

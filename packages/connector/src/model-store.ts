@@ -1,3 +1,5 @@
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
 import {
   blocksForBytes,
   bytesPerBlock,
@@ -73,6 +75,7 @@ export class ModelStore {
   #state: ModelStatus['state'] = 'closed'
   #reason = ''
   #disk: DiskState
+  #directoryId: bigint | undefined
   #manager: Manager | undefined
   #retryAt = 0
   #promotion: Promise<void> | undefined
@@ -177,7 +180,7 @@ export class ModelStore {
 
   /** Asked before `blocks` new ones are stored: the directory may have to make room for them. Never rejects. */
   async growing(blocks: number): Promise<void> {
-    if (this.#disk.state === 'off') return
+    if (this.#checkedDisk().state === 'off') return
     await this.#options.directory?.growing(this.#share, blocks * this.blockBytes).catch((error: unknown) => {
       this.#warnOnce(`${this.name}: making room in the cache directory failed: ${messageOf(error)}`)
     })
@@ -190,7 +193,7 @@ export class ModelStore {
       state: this.#state,
       reason: this.#reason,
       users: this.#users,
-      disk: this.#disk,
+      disk: this.#checkedDisk(),
       ...(this.#manager === undefined ? {} : { manager: this.#manager.status() }),
     }
   }
@@ -202,6 +205,7 @@ export class ModelStore {
     try {
       const manager = await directory.opening(this.#share, (numBlocks) => this.#create({ directory, numBlocks }))
       this.#disk = DISK_OK
+      this.#directoryId = idOf(join(directory.path, this.#share.name))
       await writeModelNote(directory.path, this.#share.name, this.name)
       return manager
     } catch (error) {
@@ -232,11 +236,28 @@ export class ModelStore {
     return (await KvBlockManager.create({ ...config, diskLayout: { numBlocks: disk.numBlocks, allocator } })) as Manager
   }
 
+  /** The open files of a directory that was removed go on working, but nobody finds them again. */
+  #checkedDisk(): DiskState {
+    const { directory } = this.#options
+    if (this.#disk.state === 'off' || directory === undefined || this.#manager === undefined) return this.#disk
+    const path = join(directory.path, this.#share.name)
+    if (idOf(path) === this.#directoryId) return this.#disk
+    const reason = `${path} was removed while it was open: its blocks go with this process. Close the cache and open it again`
+    this.#disk = { state: 'off', reason }
+    this.#warnOnce(`${this.name}: ${reason}.`)
+    return this.#disk
+  }
+
   #warnOnce(message: string): void {
     if (this.#warned.has(message)) return
     this.#warned.add(message)
     this.#options.logger.warn(message)
   }
+}
+
+/** Tells a directory from another one of its name; undefined where none is. */
+function idOf(path: string): bigint | undefined {
+  return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino
 }
 
 async function promoteTo(manager: Manager, lease: Lease): Promise<void> {

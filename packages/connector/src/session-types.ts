@@ -26,7 +26,7 @@ export interface KvLookup {
   readonly byTier: TierTokens
   readonly estimate: LoadEstimate
   readonly decision: 'load' | 'recompute'
-  readonly reason: LoadReason | 'not-ready' | 'declined' | 'finished'
+  readonly reason: LoadReason | 'not-ready' | 'declined' | 'not-looked-up'
 }
 
 /** How long a restore may take. */
@@ -42,6 +42,8 @@ export interface Loaded {
   /** Tokens that are in the slot now, from the first on. 0: the slot is as empty as before. */
   readonly tokens: number
   readonly ms: number
+  /** Prefill that was spared by what was learned of its speed, the restore deducted; 0 while nothing is known. */
+  readonly savedMs: number
   readonly byTier: TierTokens
   /** The same in the order of the prompt. */
   readonly spans: readonly TierSpan[]

@@ -21,6 +21,7 @@ import type {
   SessionReport,
 } from './session-types.js'
 import { NO_TOKENS, type TierTokens, tierSpans, tierTokens, totalTokens } from './tier-tokens.js'
+import { unlessClosed } from './unless-closed.js'
 import { orAborted } from './wait-for.js'
 
 const NO_ESTIMATE: LoadEstimate = Object.freeze({ restoreMs: undefined, recomputeMs: undefined })
@@ -41,22 +42,23 @@ export class KvSession<Slot> {
   readonly #abandoned = new AbortController()
   #lease: Lease | undefined
   #lookup: KvLookup | undefined
+  #residentTokens = 0
   #loading: Promise<Loaded> | undefined
   #loaded: Loaded | undefined
   #prefillMs = 0
-  #savedMs = 0
   #declined: DeclineReason | undefined
   #finished: Promise<SessionReport> | undefined
 
   /** Made by `KvConnector.open`. */
   constructor(parts: ConnectorParts<Slot>, tokens: Uint32Array, { tenant, exact = false, signal }: SessionOptions) {
+    const salt = parts.saltOf({ tenant, exact })
     this.#parts = parts
     this.#tokens = tokens.slice()
     this.#tenant = tenant
     this.#exact = exact
     this.#activity = parts.scheduler.begin()
     this.#letGo = parts.store.retain()
-    const seen = parts.store.memory.remember(parts.saltOf({ tenant, exact }), this.#tokens)
+    const seen = parts.store.memory.remember(salt, this.#tokens)
     const decline = (reason: DeclineReason): void => this.#decline(reason)
     this.#captures = new SessionCaptures({ parts, tenant, exact, prompt: this.#tokens, seen, decline })
     this.#signal = signal
@@ -69,7 +71,7 @@ export class KvSession<Slot> {
 
   /** What is cached, pinned until `finish`. Synchronous. The same answer when asked again, unless the cache was not open yet. */
   lookup({ residentTokens = 0 }: LookupOptions = {}): KvLookup {
-    if (this.#finished !== undefined) return this.#lookup ?? nothing('finished')
+    if (this.#finished !== undefined) return this.#lookup ?? nothing('not-looked-up')
     if (this.#lookup !== undefined && this.#lookup.reason !== 'not-ready') return this.#lookup
     this.#lookup = this.#supported() ? this.#find(residentTokens) : nothing('declined')
     return this.#lookup
@@ -131,6 +133,7 @@ export class KvSession<Slot> {
   #find(residentTokens: number): KvLookup {
     const { store, policy, pageSize } = this.#parts
     const manager = store.manager
+    this.#residentTokens = residentTokens
     if (manager === undefined) {
       void this.#parts.ready()
       return nothing('not-ready')
@@ -151,7 +154,7 @@ export class KvSession<Slot> {
   #match(manager: Manager): Lease | undefined {
     const { pageSize } = this.#parts
     const blocks = usableTokens(this.#tokens.length, pageSize) / pageSize
-    return attempt(() => manager.match(this.#hashes(manager, this.#tokens).subarray(0, blocks)))
+    return unlessClosed(() => manager.match(this.#hashes(manager, this.#tokens).subarray(0, blocks)))
   }
 
   #hashes(manager: Manager, tokens: Uint32Array): BlockHashes {
@@ -212,19 +215,19 @@ export class KvSession<Slot> {
     const tokens = await driver.restore({ slot, tokens: this.#tokens.slice(0, count * pageSize), blocks, signal })
     const ms = clock.now() - started
     if (tokens === 0) return this.#failed(undefined, undefined, started)
-    const loaded = { tokens, ms, ...placesOf(lease, tokens), cuts: this.#cuts(tokens) }
-    policy.restored(loaded.byTier, ms)
-    counters.hit(loaded.byTier, ms)
-    this.#saved(loaded)
-    this.#loaded = loaded
-    return loaded
+    const places = placesOf(lease, tokens)
+    const savedMs = this.#savedMs(places.byTier, ms)
+    policy.restored(places.byTier, ms)
+    counters.hit(places.byTier, ms)
+    counters.savedMs += savedMs
+    this.#loaded = { tokens, ms, savedMs, ...places, cuts: this.#cuts(tokens) }
+    return this.#loaded
   }
 
-  #saved({ byTier, ms }: Loaded): void {
-    const { policy, pageSize, counters } = this.#parts
-    const question = { promptTokens: this.#tokens.length, byTier, residentTokens: 0, pageSize }
-    this.#savedMs = Math.max(0, (policy.estimate(question).recomputeMs ?? 0) - ms)
-    counters.savedMs += this.#savedMs
+  #savedMs(byTier: TierTokens, restoreMs: number): number {
+    const { policy, pageSize } = this.#parts
+    const question = { promptTokens: this.#tokens.length, byTier, residentTokens: this.#residentTokens, pageSize }
+    return Math.max(0, (policy.estimate(question).recomputeMs ?? 0) - restoreMs)
   }
 
   /** An abort of the caller's rejects; everything else, a deadline too, is a miss. */
@@ -239,7 +242,7 @@ export class KvSession<Slot> {
   }
 
   #nothingLoaded(ms: number): Loaded {
-    return { tokens: 0, ms, byTier: NO_TOKENS, spans: [], cuts: this.#cuts(0) }
+    return { tokens: 0, ms, savedMs: 0, byTier: NO_TOKENS, spans: [], cuts: this.#cuts(0) }
   }
 
   #cuts(from: number): number[] {
@@ -274,14 +277,14 @@ export class KvSession<Slot> {
   }
 
   #report(): SessionReport {
-    const { decision, reason } = this.#lookup ?? nothing('finished')
+    const { decision, reason } = this.#lookup ?? nothing('not-looked-up')
     return {
       promptTokens: this.#tokens.length,
       cachedTokens: this.#loaded?.tokens ?? 0,
       byTier: this.#loaded?.byTier ?? NO_TOKENS,
       restoreMs: this.#loaded?.ms ?? 0,
       prefillMs: this.#prefillMs,
-      savedMs: this.#savedMs,
+      savedMs: this.#loaded?.savedMs ?? 0,
       decision,
       reason,
       capture: this.#captures.report,
@@ -296,15 +299,6 @@ function nothing(reason: KvLookup['reason']): KvLookup {
 
 function placesOf(lease: Lease, tokens: number): Pick<Loaded, 'byTier' | 'spans'> {
   return { byTier: tierTokens(lease, tokens), spans: tierSpans(lease, tokens) }
-}
-
-/** Undefined when the manager was closed meanwhile. */
-function attempt<T>(act: () => T): T | undefined {
-  try {
-    return act()
-  } catch {
-    return undefined
-  }
 }
 
 function isAbort(error: unknown): boolean {

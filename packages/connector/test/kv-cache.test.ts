@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, renameSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
 import { KvbmError } from '@kvbm/core'
 import { Registry } from 'prom-client'
@@ -256,6 +256,22 @@ describe('the directory', () => {
     expect(order).toEqual(['first'])
     expect(await withDirectoryLock(directory.path, async () => 'free again')).toBe('free again')
   })
+})
+
+test.each(['removed', 'replaced'])('a directory that is %s while it is open is off, with one warning', async (how) => {
+  using directory = new TemporaryDirectory()
+  const logger = new RecordingLogger()
+  await using world = await openWorld({ cache: { dir: directory.at('kv'), disk: '64MiB', logger } })
+  const { logits } = await ask(world, prompt(100))
+  const disk = () => world.kv.status().models[0]?.disk
+  expect(disk()).toEqual({ state: 'ok', reason: '' })
+  const [name] = readdirSync(directory.at('kv')).filter((entry) => /^[0-9a-f]{16}$/.test(entry))
+  renameSync(directory.at('kv'), directory.at('elsewhere'))
+  if (how === 'replaced') mkdirSync(directory.at('kv', name!), { recursive: true })
+  expect(disk()).toMatchObject({ state: 'off', reason: expect.stringMatching(/was removed while it was open/) })
+  expect(await ask(world, prompt(100))).toMatchObject({ logits, report: { cachedTokens: 96 } })
+  await ask(world, prompt(200, 2))
+  expect(logger.warnings).toEqual([expect.stringMatching(/was removed while it was open/)])
 })
 
 describe('status and end', () => {

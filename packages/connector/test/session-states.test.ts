@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { MemoryDriver } from '../src/testing/index.js'
 import { ask, cold, openWorld, PAGE, prompt, RecordingLogger } from './world.js'
 
 describe('every call is valid in every state', () => {
@@ -9,6 +10,7 @@ describe('every call is valid in every state', () => {
       promptTokens: 50,
       cachedTokens: 0,
       decision: 'recompute',
+      reason: 'not-looked-up',
       capture: { state: 'none' },
     })
   })
@@ -20,7 +22,7 @@ describe('every call is valid in every state', () => {
     const session = world.connector.open(tokens)
     const report = await session.finish()
     const slot = world.engine.slot()
-    expect(session.lookup()).toMatchObject({ cachedTokens: 0, decision: 'recompute', reason: 'finished' })
+    expect(session.lookup()).toMatchObject({ cachedTokens: 0, decision: 'recompute', reason: 'not-looked-up' })
     expect(await session.load(slot)).toMatchObject({ tokens: 0 })
     session.prefilled({ tokens: 1, ms: 1 })
     session.contextShifted()
@@ -117,6 +119,37 @@ describe('every call is valid in every state', () => {
     await ask(world, prompt(3 * PAGE))
     expect((await ask(world, prompt(PAGE + 1))).report.reason).toBe('too-short')
     expect((await ask(world, prompt(2 * PAGE + 1))).report.cachedTokens).toBe(2 * PAGE)
+  })
+
+  test('a tenant that is no string is refused everywhere, and nothing stays behind', async () => {
+    await using world = await openWorld()
+    const { connector } = world
+    await ask(world, prompt(100))
+    const tenant = 7 as unknown as string
+    for (const use of [() => connector.open(prompt(100), { tenant }), () => connector.explain(prompt(100), { tenant })])
+      expect(use).toThrow(/^tenant: expected a string, got number/)
+    await expect(connector.warm(prompt(100), { tenant })).rejects.toThrow(TypeError)
+    expect(world.kv.status().models[0]?.users).toBe(0)
+    expect((await ask(world, prompt(100))).report.cachedTokens).toBe(96)
+  })
+
+  test('adapters that are no strings are refused when the engine is connected', async () => {
+    await using world = await openWorld()
+    const driver = new MemoryDriver(world.engine, { through: 'file', loras: 'style.gguf' as never })
+    expect(() => world.kv.connect(driver)).toThrow(/loras: expected an array of strings/)
+  })
+
+  test('what a restore saved counts only what the slot did not hold already', async () => {
+    await using world = await openWorld()
+    for (let time = 0; time < 3; time++) await ask(world, prompt(400))
+    const session = world.connector.open(prompt(400))
+    session.lookup({ residentTokens: 100 })
+    const whole = world.connector.open(prompt(400))
+    const [partly, fully] = [await session.load(world.engine.slot()), await whole.load(world.engine.slot())]
+    expect(partly.tokens).toBe(fully.tokens)
+    expect(partly.savedMs).toBeLessThan(fully.savedMs)
+    expect(await session.finish()).toMatchObject({ savedMs: partly.savedMs })
+    await whole.finish()
   })
 
   test('tokens that the caller changes afterwards change nothing', async () => {

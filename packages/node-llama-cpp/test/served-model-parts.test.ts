@@ -99,6 +99,19 @@ describe('seats', () => {
     expect(await seats.take(request([7]))).toBe(second)
   })
 
+  test('one of which a capture waits is the last of those that hold equally little', async () => {
+    const seats = seatsOf([1], [2], [3, 4])
+    const all = [await seats.take(request([])), await seats.take(request([])), await seats.take(request([]))]
+    for (const seat of all) {
+      seat.owner = 'me'
+      seat.captures = seat === all[1] ? 0 : 1
+      seats.release(seat)
+    }
+    expect(await seats.take(request([3, 4, 5]))).toBe(all[2])
+    expect(await seats.take(request([7]))).toBe(all[1])
+    expect(await seats.take(request([7]))).toBe(all[0])
+  })
+
   test('who has no use for what sequences hold leaves it alone', async () => {
     const seats = seatsOf([9], [1, 2, 3])
     const stranger = { tokens: Uint32Array.from([1, 2, 3, 4]), owner: undefined }

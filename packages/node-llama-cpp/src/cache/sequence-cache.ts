@@ -1,4 +1,4 @@
-import type { KvConnector, SessionReport } from '@kvbm/connector'
+import { checkTenant, type KvConnector, type SessionReport } from '@kvbm/connector'
 import type { ControlledEvaluateInputItem, LlamaContextSequence, Token } from 'node-llama-cpp'
 import { override } from '../override.js'
 import type { ContextCache } from './context-cache.js'
@@ -48,7 +48,9 @@ export class SequenceCache {
     return this.#requests.settings
   }
 
+  /** Throws `TypeError` for a tenant that is no string. */
   set settings(settings: RequestSettings) {
+    checkTenant(settings.tenant)
     this.#requests.settings = settings
   }
 

@@ -1,4 +1,4 @@
-import type { KvCache } from '@kvbm/connector'
+import { checkTenant, type KvCache } from '@kvbm/connector'
 import type { LlamaContext, LlamaContextSequence } from 'node-llama-cpp'
 import { override } from '../override.js'
 import { ContextCache, type ContextCacheOptions } from './context-cache.js'
@@ -14,7 +14,8 @@ const SEQUENCES = new WeakMap<LlamaContextSequence, SequenceCache>()
 /**
  * Puts a cache under a context (every sequence that it gives from now on) or under one sequence, and returns it: the very same object,
  * used as before. What is cached of a prompt is put into the sequence instead of evaluated, what is new is kept. A context has one cache;
- * its first use decides over `generated` and `loras`. Throws `TypeError` for a second cache, `ClosedError` for a closed one.
+ * its first use decides over `generated` and `loras`. Throws `TypeError` for a second cache and for a
+ * tenant or adapters that are no text, `ClosedError` for a closed cache.
  */
 export function withKvCache<T extends LlamaContext | LlamaContextSequence>(
   target: T,
@@ -22,6 +23,7 @@ export function withKvCache<T extends LlamaContext | LlamaContextSequence>(
   options: WithKvCacheOptions = {},
 ): T {
   const { tenant, exact, signal } = options
+  checkTenant(tenant)
   const settings = { tenant, exact, signal }
   if (isContext(target)) contextCache(target, kv, options).sequenceSettings = settings
   else cacheSequence(target, contextCache(target.context, kv, options), settings)

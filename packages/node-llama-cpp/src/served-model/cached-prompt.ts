@@ -98,7 +98,7 @@ export class CachedPrompt {
       spans: loaded.spans.map(({ tier, tokens }) => ({ source: tier, tokens })),
       cuts: exact === true ? loaded.cuts : undefined,
       restoreMs: loaded.ms,
-      savedMs: loaded.tokens === 0 ? 0 : Math.max(0, (lookup.estimate.recomputeMs ?? 0) - loaded.ms),
+      savedMs: loaded.savedMs,
       missReason: this.#missReason(loaded.tokens, lookup),
     }
   }

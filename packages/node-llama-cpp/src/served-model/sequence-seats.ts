@@ -14,6 +14,8 @@ export interface Seat {
   readonly sequence: LlamaContextSequence
   /** Whose tokens it holds; undefined: nobody may find them. */
   owner: string | undefined
+  /** Captures of what it holds that wait or run. */
+  captures: number
 }
 
 interface Waiter {
@@ -22,8 +24,8 @@ interface Waiter {
 }
 
 /**
- * The sequences of a context. Each request gets the free one that holds most of its prompt already, else the one that is unused for
- * longest, so that captures of finished requests find their tokens. Invariant: somebody waits only while nothing is free.
+ * The sequences of a context. Each request gets the free one that holds most of its prompt already. Of several that hold equally
+ * much those go first of which no capture waits, and of these the one that is unused for longest. Invariant: somebody waits only while nothing is free.
  */
 export class SequenceSeats {
   readonly #free: Seat[]
@@ -31,7 +33,7 @@ export class SequenceSeats {
   #closed = false
 
   constructor(sequences: readonly LlamaContextSequence[]) {
-    this.#free = sequences.map((sequence) => ({ sequence, owner: undefined }))
+    this.#free = sequences.map((sequence) => ({ sequence, owner: undefined, captures: 0 }))
   }
 
   /** First come, first served. Rejects with the signal's reason, or with `ClosedError`. */
@@ -54,9 +56,11 @@ export class SequenceSeats {
   }
 
   #best(request: SeatRequest): Seat {
-    const held = this.#free.map((seat) => residentTokens(seat, request))
-    const [seat] = this.#free.splice(held.indexOf(Math.max(...held)), 1)
-    return seat!
+    const ranked = this.#free.map((seat) => ({ seat, held: residentTokens(seat, request) }))
+    ranked.sort((a, b) => b.held - a.held || a.seat.captures - b.seat.captures)
+    const { seat } = ranked[0]!
+    this.#free.splice(this.#free.indexOf(seat), 1)
+    return seat
   }
 
   #wait({ signal }: SeatRequest): Promise<Seat> {

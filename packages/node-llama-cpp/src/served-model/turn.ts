@@ -42,6 +42,8 @@ export class Turn {
     if (!seat.sequence.disposed) prompt.capture(seat, how)
     seat.owner = prompt.leavesTo
     await prompt.finish()
+    seat.captures++
+    void prompt.captured().then(() => seat.captures--)
     this.#seats.release(seat)
   }
 }
