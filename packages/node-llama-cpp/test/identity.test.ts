@@ -1,8 +1,8 @@
-import { copyFile, open, utimes } from 'node:fs/promises'
+import { copyFile, open, rm, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { LlamaModelOptions } from 'node-llama-cpp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { LlamaDriver } from '../src/index.js'
+import { kvCacheOf, LlamaDriver, openKvCache, withKvCache } from '../src/index.js'
 import { isMissing, type TinyEngine, tinyEngine, why } from './support/tiny-engine.js'
 
 type Facts = LlamaDriver['identity']['facts']
@@ -53,6 +53,43 @@ describe.skipIf(isMissing)(`which blocks are the same${why}`, () => {
     expect(modelSha256).not.toBe(before)
   })
 
+  test('not with another adapter file under the same name', async () => {
+    const path = join(tiny.directory.path, 'style.gguf')
+    const context = await tiny.context({ contextSize: 256 })
+    // What the engine keeps there for a loaded adapter.
+    Object.defineProperty(context, '_loraAdapters', { value: new Set([{ filePath: path, usages: 1 }]) })
+    const lorasWith = async (bytes: Uint8Array): Promise<readonly string[]> => {
+      await writeFile(path, bytes)
+      await utimes(path, TIME, TIME)
+      return new LlamaDriver(context, { pageSize: 16, loras: ['style.gguf@0.5'] }).identity.loras
+    }
+    const first = await lorasWith(new Uint8Array(100_000))
+    expect(first).toEqual(['style.gguf@0.5', expect.stringMatching(/^files:[0-9a-f]{64}$/)])
+    expect(await lorasWith(new Uint8Array(100_000))).toEqual(first)
+    expect(await lorasWith(new Uint8Array(100_000).fill(1))).not.toEqual(first)
+    expect(await lorasWith(new Uint8Array(100_001))).not.toEqual(first)
+    await writeFile(path, '').then(() => rm(path))
+    expect(new LlamaDriver(context, { pageSize: 16, loras: ['style.gguf@0.5'] }).supports()).toMatchObject({
+      ok: false,
+    })
+    Object.defineProperty(context, '_loraAdapters', { value: new Set() })
+    await context.dispose()
+  })
+
+  test('not for tenants and adapters that are no text: they are refused at the door', async () => {
+    await using kv = await openKvCache({ host: '32MiB' })
+    const context = await tiny.context({ contextSize: 256 })
+    const wrong = 7 as unknown as string
+    expect(() => withKvCache(context, kv, { tenant: wrong })).toThrow(/^tenant: expected a string/)
+    expect(() => withKvCache(context, kv, { loras: 'style.gguf' as never })).toThrow(/loras: expected an array/)
+    const sequence = withKvCache(context, kv).getSequence()
+    expect(() => {
+      kvCacheOf(sequence)!.settings = { tenant: wrong }
+    }).toThrow(TypeError)
+    await context.dispose()
+    expect(kv.status()).toMatchObject({ contexts: 0 })
+  })
+
   test('not a file of another time', async () => {
     const path = await copied('later.gguf')
     await utimes(path, TIME, new Date(TIME.getTime() + 5000))
@@ -66,6 +103,9 @@ describe.skipIf(isMissing)(`which blocks are the same${why}`, () => {
     expect(rope.settings).not.toBe(original.settings)
     const quantised = await factsOf(path, {}, { experimentalKvCacheKeyType: 'Q8_0' })
     expect(quantised).toEqual({ ...original, keyType: 8 })
+    const plain = await factsOf(path, {}, { flashAttention: false })
+    expect(plain).toEqual({ ...original, flashAttention: false })
+    expect(original).toMatchObject({ flashAttention: true, gpuLayers: 0 })
     const long = await factsOf(path, {}, { contextSize: 8192 })
     expect(long).toEqual({ ...original, extendedRope: true })
   })

@@ -2,14 +2,24 @@ import { createHash } from 'node:crypto'
 import type { KvIdentity } from '@kvbm/connector'
 import type { LlamaContext, LlamaModel } from 'node-llama-cpp'
 import { VERSION } from '../state-file/state-file.js'
+import { fingerprintAdapters } from './adapter-fingerprint.js'
 import { fingerprintModel, type ModelFingerprint } from './model-fingerprint.js'
 
 /** A model is read once, however many contexts it has. */
 const FINGERPRINTS = new WeakMap<LlamaModel, ModelFingerprint | 'unknown'>()
 
-/** Every fact that changes KV bytes. Undefined when the model's file cannot be told from others. */
+/** Every fact that changes KV bytes. Undefined when the files of model or adapters cannot be told from others. */
 export function identityOf(context: LlamaContext, loras: readonly string[]): KvIdentity | undefined {
-  const { model, kvCacheKeyType, kvCacheValueType } = context
+  try {
+    return readIdentity(context, loras)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).syscall === undefined) throw error
+    return undefined
+  }
+}
+
+function readIdentity(context: LlamaContext, loras: readonly string[]): KvIdentity | undefined {
+  const { model, kvCacheKeyType, kvCacheValueType, flashAttention } = context
   const fingerprint = fingerprintOf(model)
   if (fingerprint === 'unknown') return undefined
   const { repo, release } = model.llama.llamaCppRelease
@@ -18,7 +28,9 @@ export function identityOf(context: LlamaContext, loras: readonly string[]): KvI
     facts: {
       engine: `${repo} ${release}`,
       extendedRope: isRopeExtended(context),
+      flashAttention,
       gpu: String(model.llama.gpu),
+      gpuLayers: model.gpuLayers,
       keyType: kvCacheKeyType,
       modelModified: fingerprint.modified,
       modelSha256: fingerprint.sha256,
@@ -27,8 +39,14 @@ export function identityOf(context: LlamaContext, loras: readonly string[]): KvI
       stateFormat: VERSION,
       valueType: kvCacheValueType,
     },
-    loras,
+    loras: lorasOf(context, loras),
   }
+}
+
+/** What the user calls them, and which files they are. */
+function lorasOf(context: LlamaContext, names: readonly string[]): readonly string[] {
+  const files = fingerprintAdapters(context)
+  return files === undefined ? names : [...names, `files:${files}`]
 }
 
 function fingerprintOf(model: LlamaModel): ModelFingerprint | 'unknown' {

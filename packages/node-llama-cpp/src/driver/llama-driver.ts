@@ -29,7 +29,11 @@ export interface LlamaDriverOptions {
 
 /** Rows of a batch below which llama.cpp's attention on the CPU takes another way, with other last bits. */
 const MIN_TAIL_FOR_EXACT = 64
-const UNKNOWN_FILE = { ok: false, reason: 'unknown-format', detail: "The model's file cannot be read again." } as const
+const UNKNOWN_FILE = {
+  ok: false,
+  reason: 'unknown-format',
+  detail: 'A file of the model or of its adapters cannot be read again.',
+} as const
 
 /** One context of node-llama-cpp: KV bytes in and out through state files. A slot is one of its sequences. */
 export class LlamaDriver implements KvEngineDriver<LlamaContextSequence> {

@@ -1,6 +1,7 @@
 import { createHash, type Hash } from 'node:crypto'
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, openSync } from 'node:fs'
 import type { GgufFileInfo } from 'node-llama-cpp'
+import { hashRange } from './hash-range.js'
 
 /** Which file this is: equal for the same weights, different for others of the same shape. */
 export interface ModelFingerprint {
@@ -56,15 +57,6 @@ function hashPart(hash: Hash, path: string, plan: PartPlan): Omit<ModelFingerpri
 /** The beginning and the middle of each tensor. */
 function samplesOf(offsets: readonly number[], end: number): number[] {
   return offsets.flatMap((from, index) => [from, Math.floor((from + (offsets[index + 1] ?? end)) / 2)])
-}
-
-function hashRange(
-  hash: Hash,
-  descriptor: number,
-  { from, length }: { readonly from: number; readonly length: number },
-): void {
-  const bytes = new Uint8Array(length)
-  hash.update(bytes.subarray(0, readSync(descriptor, bytes, 0, length, from)))
 }
 
 function offsetsOf(info: GgufFileInfo, part: number): number[] {

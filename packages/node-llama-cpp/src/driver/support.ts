@@ -1,5 +1,6 @@
 import type { DeclineReason, KvSupport } from '@kvbm/connector'
 import type { LlamaContext, LlamaModel } from 'node-llama-cpp'
+import { countAdapters } from './adapter-fingerprint.js'
 import { isLatent, kvShapeOf } from './kv-shape.js'
 
 type Declined = Extract<KvSupport, { ok: false }>
@@ -33,7 +34,7 @@ const RULES: readonly { readonly holds: (question: SupportQuestion) => boolean; 
     declined: no('multimodal', 'Tokens of this model have several positions (M-RoPE).'),
   },
   {
-    holds: ({ context, loras }) => loras.length === 0 && hasAdapters(context),
+    holds: ({ context, loras }) => loras.length === 0 && countAdapters(context) > 0,
     declined: no('unknown-adapters', 'The context has LoRA adapters. Name them with their scales in the option loras.'),
   },
   {
@@ -45,12 +46,6 @@ const RULES: readonly { readonly holds: (question: SupportQuestion) => boolean; 
 /** Whether the KV of a context can be cut into blocks, by all that shows before anything was evaluated. */
 export function supportOf(question: SupportQuestion): KvSupport {
   return RULES.find(({ holds }) => holds(question))?.declined ?? kvShapeOf(question.context).support
-}
-
-/** The engine says neither which adapters a context has nor how strong they are, only this, and not officially. */
-function hasAdapters(context: LlamaContext): boolean {
-  const { _loraAdapters: adapters } = context as unknown as { readonly _loraAdapters?: ReadonlySet<unknown> }
-  return (adapters?.size ?? 0) > 0
 }
 
 function hasSeveralPositions({ fileInfo }: LlamaModel): boolean {
