@@ -1,20 +1,26 @@
-/** Weight of the newest sample: the last handful counts, an outlier fades. */
-const WEIGHT = 0.3
+/** Least weight of the newest sample: the last handful counts, an outlier fades. Of the first few each counts alike. */
+const WEIGHT_MIN = 0.3
+
+interface Rate {
+  /** Milliseconds per token. */
+  readonly value: number
+  readonly samples: number
+}
 
 /**
  * Exponentially weighted average of milliseconds per token, kept apart by the power of two of the size: small batches cost more for each
  * token than large ones, so one average over all sizes would mislead.
  */
 export class RateBySize {
-  readonly #rates = new Map<number, number>()
+  readonly #rates = new Map<number, Rate>()
 
   /** `tokens` took `ms`. */
   learn(tokens: number, ms: number): void {
     if (!(tokens > 0) || !(ms >= 0)) return
     const size = sizeOf(tokens)
-    const before = this.#rates.get(size)
-    const rate = ms / tokens
-    this.#rates.set(size, before === undefined ? rate : before + WEIGHT * (rate - before))
+    const { value, samples } = this.#rates.get(size) ?? { value: 0, samples: 0 }
+    const weight = Math.max(WEIGHT_MIN, 1 / (samples + 1))
+    this.#rates.set(size, { value: value + weight * (ms / tokens - value), samples: samples + 1 })
   }
 
   /** Milliseconds that `tokens` would take, by the nearest size known; undefined before the first sample. */
@@ -25,7 +31,7 @@ export class RateBySize {
 
   #nearest(size: number): number | undefined {
     let best: { readonly distance: number; readonly rate: number } | undefined
-    for (const [known, rate] of this.#rates) {
+    for (const [known, { value: rate }] of this.#rates) {
       const distance = Math.abs(known - size)
       if (best === undefined || distance < best.distance) best = { distance, rate }
     }

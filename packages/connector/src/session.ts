@@ -251,12 +251,20 @@ export class KvSession<Slot> {
   }
 
   /** Blocks that came from disk go up in the background, so that the next hit is faster. */
+  /** What came from disk is held for promotion: not before the request has ended, since copies would take time from its answer. */
   #releaseAfterLoad(): void {
+    if (!this.#cameFromDisk) this.#releaseLease()
+  }
+
+  get #cameFromDisk(): boolean {
+    return (this.#loaded?.byTier.disk ?? 0) > 0
+  }
+
+  #promoteOrRelease(): void {
     const lease = this.#lease
     this.#lease = undefined
-    if (lease === undefined) return
-    if ((this.#loaded?.byTier.disk ?? 0) > 0) this.#parts.store.promote(lease)
-    else lease.release()
+    if (lease !== undefined && this.#cameFromDisk) this.#parts.store.promote(lease)
+    else lease?.release()
   }
 
   #releaseLease(): void {
@@ -270,7 +278,7 @@ export class KvSession<Slot> {
     this.#signal?.removeEventListener('abort', this.#onAbort)
     if (this.#loading !== undefined) await this.#loading.catch(() => undefined)
     this.#activity.end()
-    this.#releaseLease()
+    this.#promoteOrRelease()
     this.#letGo()
     this.#parts.sessions.delete(this)
     return this.#report()

@@ -90,6 +90,12 @@ describe('load or recompute', () => {
 })
 
 describe('milliseconds per token', () => {
+  test('the first samples count alike, so that a slow start does not stay', () => {
+    const rate = new RateBySize()
+    for (const ms of [900, 100, 100]) rate.learn(100, ms)
+    expect(rate.estimate(100)).toBeCloseTo(1100 / 3)
+  })
+
   test('sizes are kept apart: small batches do not mislead about large ones', () => {
     const rate = new RateBySize()
     rate.learn(16, 100)

@@ -132,6 +132,26 @@ describe('warming and promoting', () => {
     expect((await ask(world, prompt(100))).report.byTier).toMatchObject({ host: 96, disk: 0 })
   })
 
+  test('nothing goes up before the request has ended', async () => {
+    using directory = new TemporaryDirectory()
+    const cache = { dir: directory.path, disk: '64MiB' }
+    {
+      await using world = await openWorld({ cache })
+      await ask(world, prompt(100))
+    }
+    await using world = await openWorld({ cache })
+    await world.connector.ready()
+    const session = world.connector.open(prompt(100))
+    expect(await session.load(world.engine.slot())).toMatchObject({ byTier: { disk: 96 } })
+    const raised = () => world.kv.status().models[0]?.manager?.edges['disk-host']?.transfers ?? 0
+    const before = raised()
+    for (let turns = 0; turns < 20; turns++) await new Promise(setImmediate)
+    expect(raised()).toBe(before)
+    await session.finish()
+    await promoted(world)
+    expect(raised()).toBeGreaterThan(before)
+  })
+
   test('what was loaded names its tiers in the order of the prompt', async () => {
     using directory = new TemporaryDirectory()
     const cache = { dir: directory.path, disk: '64MiB' }
