@@ -84,7 +84,10 @@ test('killed by anybody, the server comes back at its address', async () => {
   const [address] = await untilSaid(child, /http:\/\/127\.0\.0\.1:\d+\/\?token=\S+/)
   const { origin, searchParams } = new URL(address)
   const headers = { 'X-Kvbm-Token': searchParams.get('token')! }
-  const pid = async (): Promise<number> => (await (await fetch(`${origin}/demo/config`, { headers })).json()).pid
+  const pid = async (): Promise<number> => {
+    const response = await fetch(`${origin}/demo/config`, { headers })
+    return ((await response.json()) as { pid: number }).pid
+  }
   const killed = await pid()
   process.kill(killed, 'SIGKILL')
   await expect.poll(() => pid().catch(() => killed), { timeout: 30_000 }).not.toBe(killed)
