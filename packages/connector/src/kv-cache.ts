@@ -114,7 +114,7 @@ export class KvCache {
 
   async #close(): Promise<void> {
     this.#settings.signal?.removeEventListener('abort', this.#onAbort)
-    for (const connector of this.#connectors) await connector.close()
+    await Promise.all([...this.#connectors].map((connector) => connector.close()))
     await this.#stores.close()
     await this.#scratch.close()
     await this.#runtime.close()

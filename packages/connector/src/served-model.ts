@@ -98,7 +98,7 @@ export interface ServedModel {
    * the model is closed; an abort is an `end`.
    */
   generate(request: GenerateRequest): AsyncIterable<GenerationEvent>
-  /** Makes sure a prefix is cached: evaluates and captures what is not. */
+  /** Evaluates what is not cached of a prefix and captures it, not beside other requests: until then it waits, or until the signal aborts. */
   warm(tokens: Uint32Array, options?: { readonly tenant?: string; readonly signal?: AbortSignal }): Promise<WarmReport>
   /** Why a prompt would hit or miss. Says nothing that prompts of other tenants would tell. */
   explain(tokens: Uint32Array, options?: { readonly tenant?: string }): CacheExplanation
