@@ -32,7 +32,7 @@ export async function captureBlocks<Slot>(parts: CaptureParts<Slot>): Promise<Ca
   // The head of the prompt must not be what makes room for its tail.
   manager.firstTier.touch(hashes)
   // Not how many are new: one that is missing at the front makes the whole rest unreachable.
-  if (toBlock - fromBlock < parts.gainMin) return 'too-few-new'
+  if (parts.toBlock - fromBlock < parts.gainMin) return 'too-few-new'
   const wanted = present.slice(fromBlock, toBlock).map((one) => 1 - one)
   await store.growing(wanted.reduce((sum, one) => sum + one, 0))
   const sink = new BlockSink({ manager, scratch, hashes: hashes.subarray(fromBlock, toBlock), wanted })

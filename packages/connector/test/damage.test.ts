@@ -22,6 +22,20 @@ test('the damaged block is computed and stored again', async () => {
   expect((await ask(again.world, TOKENS)).report.cachedTokens).toBe(10 * PAGE)
 })
 
+test('one block that is missing at the front of many is stored again, because all behind it are of use then', async () => {
+  using directory = new TemporaryDirectory()
+  const cache = { dir: directory.path, disk: '32MiB' }
+  const tokens = prompt(64 * PAGE + 1)
+  {
+    await using world = await openWorld({ cache })
+    await ask(world, tokens)
+  }
+  directory.damageBlock(0, BLOCK_BYTES)
+  await using world = await openWorld({ cache })
+  expect((await ask(world, tokens)).report).toMatchObject({ cachedTokens: 0, capture: { storedBlocks: 1 } })
+  expect((await ask(world, tokens)).report.cachedTokens).toBe(64 * PAGE)
+})
+
 test('a truncated file loses the blocks beyond its end', async () => {
   using directory = new TemporaryDirectory()
   await fill(directory.path)
