@@ -125,7 +125,7 @@ test('Ctrl-C ends cleanly with the report so far', async () => {
   const { code, stdout, stderr } = await ended
   expect(code).toBe(0)
   expect(stderr).toMatch(/of 1000000000 requests.*\n/)
-  expect(stderr).toContain('Stopping after this request')
+  expect(stderr).toContain('Stopping (Ctrl-C again ends at once)')
   expect(stdout).toMatch(/requests, .* \(interrupted\)$/m)
   expect(stdout).not.toContain('And now a crash')
   const report = demo.readJson<Report>('interrupted.json')
