@@ -79,6 +79,8 @@ export class ModelStore {
   #manager: Manager | undefined
   #retryAt = 0
   #promotion: Promise<void> | undefined
+  /** Ends the promotion that runs. */
+  #promoting = new AbortController()
   readonly #warned = new Set<string>()
 
   constructor(options: ModelStoreOptions) {
@@ -147,6 +149,7 @@ export class ModelStore {
     if (manager === undefined) return
     const { clock, logger, directory } = this.#options
     try {
+      this.#promoting.abort()
       await this.#promotion
       if (!(await settlesWithin(clock, FLUSH_MS, manager.settled())))
         logger.warn(`${this.name}: blocks were still on their way to disk after ${FLUSH_MS} ms and are dropped.`)
@@ -169,7 +172,8 @@ export class ModelStore {
       return
     }
     const letGo = this.retain()
-    this.#promotion = promoteTo(manager, lease)
+    this.#promoting = new AbortController()
+    this.#promotion = promoteTo(manager, lease, this.#promoting.signal)
       .catch((error: unknown) => this.#options.logger.debug(`${this.name}: promoting failed: ${messageOf(error)}`))
       .finally(() => {
         this.#promotion = undefined
@@ -260,8 +264,8 @@ function idOf(path: string): bigint | undefined {
   return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino
 }
 
-async function promoteTo(manager: Manager, lease: Lease): Promise<void> {
-  const resident = await manager.onboard(lease, { to: 'host' })
+async function promoteTo(manager: Manager, lease: Lease, signal: AbortSignal): Promise<void> {
+  const resident = await manager.onboard(lease, { to: 'host', signal })
   resident.release()
 }
 

@@ -250,7 +250,6 @@ export class KvSession<Slot> {
     return this.#exact ? coldCuts(from, this.#tokens.length, batchTokens) : [this.#tokens.length]
   }
 
-  /** Blocks that came from disk go up in the background, so that the next hit is faster. */
   /** What came from disk is held for promotion: not before the request has ended, since copies would take time from its answer. */
   #releaseAfterLoad(): void {
     if (!this.#cameFromDisk) this.#releaseLease()
@@ -260,10 +259,12 @@ export class KvSession<Slot> {
     return (this.#loaded?.byTier.disk ?? 0) > 0
   }
 
+  /** Blocks that came from disk go up in the background, so that the next hit is faster: not while the cache closes. */
   #promoteOrRelease(): void {
     const lease = this.#lease
     this.#lease = undefined
-    if (lease !== undefined && this.#cameFromDisk) this.#parts.store.promote(lease)
+    const promotes = this.#cameFromDisk && !this.#abandoned.signal.aborted
+    if (lease !== undefined && promotes) this.#parts.store.promote(lease)
     else lease?.release()
   }
 

@@ -1,4 +1,5 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { ModelStore } from '../src/model-store.js'
 import { ManualClock } from '../src/testing/index.js'
 import {
   type Answer,
@@ -150,6 +151,24 @@ describe('warming and promoting', () => {
     await session.finish()
     await promoted(world)
     expect(raised()).toBeGreaterThan(before)
+  })
+
+  test('a cache that closes begins no promotion', async () => {
+    using directory = new TemporaryDirectory()
+    const cache = { dir: directory.path, disk: '64MiB' }
+    {
+      await using world = await openWorld({ cache })
+      await ask(world, prompt(100))
+    }
+    const world = await openWorld({ cache })
+    await world.connector.ready()
+    const session = world.connector.open(prompt(100))
+    await session.load(world.engine.slot())
+    const promote = vi.spyOn(ModelStore.prototype, 'promote')
+    onTestFinished(() => promote.mockRestore())
+    await world.kv.close()
+    expect((await session.finish()).byTier).toMatchObject({ disk: 96 })
+    expect(promote).not.toHaveBeenCalled()
   })
 
   test('what was loaded names its tiers in the order of the prompt', async () => {

@@ -71,9 +71,11 @@ export class ChatServer implements AsyncDisposable {
     if (message.type !== 'ready') throw new Error(message.type === 'failed' ? message.reason : 'It asks to be killed.')
     this.#url = message.url
     this.#task = { ...this.#task, port: message.port }
-    const restart = (): void => void this.kill().catch(() => {})
+    const restart = (): void => {
+      if (!this.#isClosed && this.#restarting === undefined) void this.kill().catch(() => {})
+    }
     child.on('message', ({ type }: ChatProcessMessage) => type === 'kill-me' && restart())
-    child.once('exit', () => this.#isClosed || this.#restarting !== undefined || restart())
+    child.once('exit', restart)
   }
 }
 
