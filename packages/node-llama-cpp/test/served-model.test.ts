@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { GenerationEvent } from '@kvbm/connector'
 import { Registry } from 'prom-client'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { openKvCache, serveModel } from '../src/index.js'
 import { writeRandomModel } from '../src/models/index.js'
 import { chunksOf, type ServedOptions, ServedWorld } from './support/served-world.js'
@@ -157,6 +157,29 @@ describe.skipIf(isMissing)(`a served model${why}`, () => {
     await decoding.return()
     await warming
     expect(model.explain(warmed)).toMatchObject({ reason: 'hit', cachedTokens: 288 })
+  })
+
+  test('requests that wait at the server count as waiting: nothing is captured before the last one runs', async () => {
+    await using world = await open({ model: { slots: 1 } })
+    const { model, kv } = world
+    const counters = () => kv.status().counters
+    const first = model.generate({ tokens: Uint32Array.from(prompt), maxTokens: 500, temperature: 0 })
+    await first.next()
+    const capturesAtPrompt: number[] = []
+    const generate = model.generate.bind(model)
+    vi.spyOn(model, 'generate').mockImplementation(async function* (request) {
+      for await (const event of generate(request)) {
+        if (event.type === 'prompt') capturesAtPrompt.push(counters().captures)
+        yield event
+      }
+    })
+    const replies = [3, 4, 5, 6, 7].map((seed) => world.ask({ prompt: words(100, seed) }))
+    while (counters().requests < 6) await new Promise(setImmediate)
+    await first.return()
+    for (const { waitMs } of await Promise.all(replies)) expect(waitMs).toBeGreaterThan(0)
+    expect(capturesAtPrompt).toEqual([0, 0, 0, 0, 0])
+    await model.settled()
+    expect(counters().captures).toBeGreaterThan(0)
   })
 
   test('warming stops waiting when its signal says so', async () => {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { GenerationEnd, GenerationEvent, PromptReady, ServedModel } from '@kvbm/connector'
+import type { Admission } from './admission.js'
 import { ApiError, toApiError } from './api-error.js'
 import {
   type Answer,
@@ -12,14 +13,13 @@ import {
   usageOf,
 } from './dialect.js'
 import { roomAfter } from './prompt-tokens.js'
-import type { RequestQueue } from './request-queue.js'
 
 /** Chunks of a stream that carry no text: its opening, its end, usage, `[DONE]`. */
 const CHUNKS_AROUND = 4
 
 export interface GenerationOptions<B extends Body> {
   readonly model: ServedModel
-  readonly queue: RequestQueue
+  readonly admission: Admission
   readonly dialect: Dialect<B>
   readonly body: B
   readonly tenant: string | undefined
@@ -29,32 +29,44 @@ export interface GenerationOptions<B extends Body> {
   readonly onPrompt: (prompt: PromptReady, waitedMs: number) => void
 }
 
-/** Runs one request to its response. The place in the queue is given back when the answer is complete, failed or abandoned. */
+/** Runs one request to its response. It is inside until the answer is complete, failed or abandoned. */
 export async function respond<B extends Body>(options: GenerationOptions<B>): Promise<Response> {
-  const { model, queue, dialect, body } = options
   const arrived = performance.now()
+  const leave = options.admission.enter()
+  let running: RunningAnswer<B> | undefined
+  try {
+    const { answer, maxTokens } = begin(options, leave)
+    running = answer
+    const prompt = await answer.prompt()
+    options.onPrompt(prompt, performance.now() - arrived)
+    const { stream, stream_options } = options.body
+    return stream === true
+      ? answer.stream(prompt, { withUsage: stream_options?.include_usage === true, maxTokens })
+      : await answer.whole(prompt)
+  } catch (error) {
+    await running?.end()
+    leave()
+    throw error
+  }
+}
+
+function begin<B extends Body>(
+  { model, dialect, body, tenant, signal: given }: GenerationOptions<B>,
+  leave: () => void,
+): { readonly answer: RunningAnswer<B>; readonly maxTokens: number } {
   const tokens = dialect.tokens(body, model)
   const room = roomAfter(tokens, model, dialect.promptParam)
-  const client = new AbortController()
-  const signal = AbortSignal.any([options.signal, client.signal])
-  const leave = await queue.enter(signal)
-  const waitMs = performance.now() - arrived
   const maxTokens = Math.min(dialect.maxTokens(body) ?? room, room)
-  const asked = { tokens, maxTokens, tenant: options.tenant, signal, stops: dialect.stops(model) }
-  const events = model.generate(generationOf(body, asked))
-  const running = new RunningAnswer(events[Symbol.asyncIterator](), dialect, answerOf(dialect, model), () => {
+  const client = new AbortController()
+  const signal = AbortSignal.any([given, client.signal])
+  const events = model.generate(generationOf(body, { tokens, maxTokens, tenant, signal, stops: dialect.stops(model) }))
+  const onEnd = (): void => {
     client.abort()
     leave()
-  })
-  try {
-    const prompt = await running.prompt(waitMs)
-    options.onPrompt(prompt, performance.now() - arrived)
-    return body.stream === true
-      ? running.stream(prompt, { withUsage: body.stream_options?.include_usage === true, maxTokens })
-      : await running.whole(prompt)
-  } catch (error) {
-    await running.end()
-    throw error
+  }
+  return {
+    answer: new RunningAnswer(events[Symbol.asyncIterator](), dialect, answerOf(dialect, model), onEnd),
+    maxTokens,
   }
 }
 
@@ -72,10 +84,10 @@ class RunningAnswer<B extends Body> {
     this.#onEnd = onEnd
   }
 
-  async prompt(waitMs: number): Promise<PromptReady> {
+  async prompt(): Promise<PromptReady> {
     const { value } = await this.#events.next()
     if (value?.type !== 'prompt') throw new ApiError(503, 'The request was given up before its prompt was evaluated.')
-    return { ...value, timings: { ...value.timings, waitMs: value.timings.waitMs + waitMs } }
+    return value
   }
 
   async whole(prompt: PromptReady): Promise<Response> {

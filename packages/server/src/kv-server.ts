@@ -3,13 +3,13 @@ import { getRequestListener } from '@hono/node-server'
 import type { PromptReady, ServedModel, ServedStatus } from '@kvbm/connector'
 import { type Context, Hono } from 'hono'
 import { Access } from './access.js'
+import { Admission } from './admission.js'
 import { ApiError, toApiError } from './api-error.js'
 import { type Body, chatDialect, chatMessages, completionDialect, type Dialect } from './dialect.js'
 import { respond } from './generation.js'
 import { type Listening, type ListenOptions, listen } from './listen.js'
 import { chatTokens, roomAfter, textTokens } from './prompt-tokens.js'
 import { parseJson, readJson } from './read-json.js'
-import { RequestQueue } from './request-queue.js'
 import { type PromptBody, parseBody, promptSchema } from './request-schemas.js'
 import { type ServerMetrics, serverMetrics } from './server-metrics.js'
 import { type KvServerOptions, resolveOptions } from './server-options.js'
@@ -20,7 +20,7 @@ type Options = ReturnType<typeof resolveOptions>
 export class KvServer {
   readonly #options: Options
   readonly #access: Access
-  readonly #queues: ReadonlyMap<ServedModel, RequestQueue>
+  readonly #admissions: ReadonlyMap<ServedModel, Admission>
   readonly #metrics: ServerMetrics
   readonly #app = new Hono()
   readonly #listening = new Set<Listening>()
@@ -31,8 +31,8 @@ export class KvServer {
     this.#options = options
     this.#metrics = metrics
     this.#access = new Access(options)
-    const queue = (model: ServedModel) => new RequestQueue({ running: model.slots, waitingMax: options.waitingMax })
-    this.#queues = new Map(options.models.map((model) => [model, queue(model)]))
+    const { models, waitingMax } = options
+    this.#admissions = new Map(models.map((model) => [model, new Admission({ running: model.slots, waitingMax })]))
     this.#defineRoutes()
   }
 
@@ -72,7 +72,7 @@ export class KvServer {
     const timer = setTimeout(() => this.#stop(), deadlineMs)
     this.#draining = true
     const listening = [...this.#listening].map((server) => server.close())
-    await Promise.all([...this.#queues.values()].map((queue) => queue.drain()))
+    await Promise.all([...this.#admissions.values()].map((admission) => admission.drain()))
     await Promise.all(listening)
     clearTimeout(timer)
     this.#metrics.close()
@@ -119,7 +119,7 @@ export class KvServer {
     const model = this.#model(body.model)
     const signal = AbortSignal.any([c.req.raw.signal, this.#stopping.signal])
     const onPrompt = (prompt: PromptReady, ms: number): void => this.#metrics.prompt(model.id, prompt, ms / 1000)
-    return respond({ model, queue: this.#queues.get(model)!, dialect, body, tenant, signal, onPrompt })
+    return respond({ model, admission: this.#admissions.get(model)!, dialect, body, tenant, signal, onPrompt })
   }
 
   async #warm(c: Context): Promise<Response> {
@@ -127,11 +127,11 @@ export class KvServer {
     const tenant = this.#access.tenantOf(c.req.raw)
     const body = parseBody(promptSchema, await this.#json(c))
     const model = this.#model(body.model)
-    const tokens = promptTokens(body, model)
-    roomAfter(tokens, model, body.messages === undefined ? 'prompt' : 'messages')
     const signal = AbortSignal.any([c.req.raw.signal, this.#stopping.signal])
-    const leave = await this.#queues.get(model)!.enter(signal)
+    const leave = this.#admissions.get(model)!.enter()
     try {
+      const tokens = promptTokens(body, model)
+      roomAfter(tokens, model, body.messages === undefined ? 'prompt' : 'messages')
       return c.json(await model.warm(tokens, { signal, ...(tenant === undefined ? {} : { tenant }) }))
     } finally {
       leave()

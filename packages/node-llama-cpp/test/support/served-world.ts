@@ -25,6 +25,7 @@ export interface Reply {
   readonly completionTokens: number
   readonly sources: readonly string[]
   readonly missReason: string
+  readonly waitMs: number
 }
 
 interface CompletionJson {
@@ -34,7 +35,7 @@ interface CompletionJson {
     readonly completion_tokens: number
     readonly prompt_tokens_details: { readonly cached_tokens: number }
   }
-  readonly kv: { readonly spans: ReadonlyArray<{ readonly source: string }>; readonly missReason: string }
+  readonly kv: Pick<Reply, 'missReason' | 'waitMs'> & { readonly spans: ReadonlyArray<{ readonly source: string }> }
 }
 
 /** A model behind the real server, listening on loopback; all end with the scope. */
@@ -87,6 +88,7 @@ function replyOf({ choices: [choice], usage, kv }: CompletionJson): Reply {
     completionTokens: usage.completion_tokens,
     sources: kv.spans.map(({ source }) => source),
     missReason: kv.missReason,
+    waitMs: kv.waitMs,
   }
 }
 

@@ -20,13 +20,17 @@ export class ScriptedModel implements ServedModel {
   readonly vocabularySize = 0x10000
   readonly contextTokens = 200
   readonly slots = 2
-  readonly chatStops = ['STOP']
+  get chatStops(): string[] {
+    return ['STOP']
+  }
   answer = 'one two three'
   failure: Error | undefined
   gate: Promise<void> | undefined
   /** Requests that ended early, by the signal or by a reader that went away. */
   abandoned = 0
   running = 0
+  /** Requests that came while all slots were taken. */
+  waiting = 0
   /** Texts that were tokenized. */
   tokenized = 0
   readonly requests: GenerateRequest[] = []
@@ -50,6 +54,10 @@ export class ScriptedModel implements ServedModel {
   }
 
   async *generate(request: GenerateRequest): AsyncGenerator<GenerationEvent, void, void> {
+    this.waiting++
+    while (this.running >= this.slots && !request.signal?.aborted) await new Promise(setImmediate)
+    this.waiting--
+    if (request.signal?.aborted) return yield { type: 'end', finishReason: 'aborted', completionTokens: 0 }
     this.requests.push(request)
     this.running++
     let ended = false
