@@ -43,6 +43,7 @@ export type {
   PromptSpan,
   ServedModel,
   ServedStatus,
+  WarmModelOptions,
   WarmReport,
 } from './served-model.js'
 export type { KvSession } from './session.js'

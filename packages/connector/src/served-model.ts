@@ -1,4 +1,5 @@
 import type { TierName } from '@kvbm/core'
+import type { CaptureSkip } from './capture-scheduler.js'
 
 /** One message of a conversation, as chat templates take it. */
 export interface ChatMessage {
@@ -98,8 +99,11 @@ export interface ServedModel {
    * the model is closed; an abort is an `end`.
    */
   generate(request: GenerateRequest): AsyncIterable<GenerationEvent>
-  /** Evaluates what is not cached of a prefix and captures it, not beside other requests: until then it waits, or until the signal aborts. */
-  warm(tokens: Uint32Array, options?: { readonly tenant?: string; readonly signal?: AbortSignal }): Promise<WarmReport>
+  /**
+   * Evaluates what is not cached of a prefix and captures it when no other request is open. It waits `captureMs` for that, then reports
+   * that it was not captured yet. Rejects with the signal's reason.
+   */
+  warm(tokens: Uint32Array, options?: WarmModelOptions): Promise<WarmReport>
   /** Why a prompt would hit or miss. Says nothing that prompts of other tenants would tell. */
   explain(tokens: Uint32Array, options?: { readonly tenant?: string }): CacheExplanation
   status(): ServedStatus
@@ -119,11 +123,25 @@ export interface ServedStatus {
   readonly tiers: Readonly<Partial<Record<TierName, { readonly state: string; readonly reason: string }>>>
 }
 
-/** What warming a prompt found cached, and how long it took. */
+/** For whom a prompt is warmed, and how long its capture may take. */
+export interface WarmModelOptions {
+  readonly tenant?: string | undefined
+  readonly signal?: AbortSignal | undefined
+  /** How long it waits for a pause of the other requests to capture in. Default 30 seconds. */
+  readonly captureMs?: number | undefined
+  /** Called when the prompt is evaluated and its sequence free again: from then on only the capture is waited for. */
+  readonly onEvaluated?: (() => void) | undefined
+}
+
+/** What warming a prompt found cached, how long it took, and whether the prompt is cached now. */
 export interface WarmReport {
   readonly promptTokens: number
   readonly cachedTokens: number
   readonly ms: number
+  /** Whether all its whole blocks are cached now. */
+  readonly captured: boolean
+  /** Why not; empty when they are. `pending`: requests were open all the time; it is captured in the next pause if its sequence still holds it. */
+  readonly reason: CaptureSkip | 'pending' | ''
 }
 
 /** What the cache would give for a prompt, from which tiers, and why not more. */

@@ -155,7 +155,7 @@ describe.skipIf(isMissing)(`a served model${why}`, () => {
     expect(counters().captures).toBe(before)
     expect(counters().skips['requests-decoding'] ?? 0).toBeGreaterThan(0)
     await decoding.return()
-    await warming
+    expect(await warming).toMatchObject({ captured: true, reason: '' })
     expect(model.explain(warmed)).toMatchObject({ reason: 'hit', cachedTokens: 288 })
   })
 
@@ -180,6 +180,24 @@ describe.skipIf(isMissing)(`a served model${why}`, () => {
     expect(capturesAtPrompt).toEqual([0, 0, 0, 0, 0])
     await model.settled()
     expect(counters().captures).toBeGreaterThan(0)
+  })
+
+  test('warming says when no pause came to capture in; the next pause has it', async () => {
+    await using world = await open()
+    const decoding = world.model.generate({ tokens: Uint32Array.from(other), maxTokens: 500, temperature: 0 })
+    await decoding.next()
+    const tokens = Uint32Array.from(prompt)
+    expect(await world.model.warm(tokens, { captureMs: 1 })).toMatchObject({ captured: false, reason: 'pending' })
+    await decoding.return()
+    await world.model.settled()
+    expect(await world.model.warm(tokens)).toMatchObject({ captured: true, reason: '', cachedTokens: 399 })
+  })
+
+  test('warming waits for no idle time, however long a capture stalls the engine', async () => {
+    const clock = { now: () => performance.now(), after: () => () => {} }
+    await using world = await open({ cache: { clock, maxStallMs: 0 } })
+    const tokens = Uint32Array.from(prompt)
+    expect(await world.model.warm(tokens, { captureMs: 4000 })).toMatchObject({ captured: true, cachedTokens: 0 })
   })
 
   test('warming stops waiting when its signal says so', async () => {

@@ -132,7 +132,7 @@ export class KvServer {
     try {
       const tokens = promptTokens(body, model)
       roomAfter(tokens, model, body.messages === undefined ? 'prompt' : 'messages')
-      return c.json(await model.warm(tokens, { signal, ...(tenant === undefined ? {} : { tenant }) }))
+      return c.json(await model.warm(tokens, { signal, tenant, onEvaluated: leave }))
     } finally {
       leave()
     }

@@ -352,8 +352,20 @@ test('warming needs the control token', async () => {
   expect((await world.post('/v1/kv/warm', { prompt: 'abc' })).status).toBe(403)
   const headers = { 'X-Kvbm-Token': world.server.controlToken }
   const warmed = await world.post('/v1/kv/warm', { prompt: 'abc' }, { headers })
-  expect(await warmed.json()).toMatchObject({ promptTokens: 3, cachedTokens: 0 })
+  expect(await warmed.json()).toMatchObject({ promptTokens: 3, cachedTokens: 0, captured: true, reason: '' })
   expect((await world.post('/v1/kv/warm', { prompt: 'x'.repeat(200) }, { headers })).status).toBe(400)
+})
+
+test('a warmed prompt that waits for its capture takes no place from others', async () => {
+  await using world = await ServerWorld.open({ waitingMax: 0 })
+  const held = gate()
+  world.model.captureGate = held.closed
+  const headers = { 'X-Kvbm-Token': world.server.controlToken }
+  const warming = ['abc', 'def'].map((prompt) => world.post('/v1/kv/warm', { prompt }, { headers }))
+  while (world.model.capturing < 2) await new Promise(setImmediate)
+  expect((await world.post(CHAT, hello)).status).toBe(200)
+  held.open()
+  for (const response of await Promise.all(warming)) expect(response.status).toBe(200)
 })
 
 test('explaining takes a prompt or the messages of a chat', async () => {

@@ -1,5 +1,6 @@
 import type {
   CaptureRange,
+  CaptureReport,
   GenerateRequest,
   KvConnector,
   KvExplanation,
@@ -143,9 +144,9 @@ export class CachedPrompt {
     this.#session?.capture({ tokens: Uint32Array.from(sequence.contextTokens), ...how }, sequence)
   }
 
-  /** Resolves when what is new is captured, or will not be. Rejects with the signal's reason; the capture goes on. */
-  async captured(signal?: AbortSignal): Promise<void> {
-    await this.#session?.captured({ signal })
+  /** Resolves when what is new is captured, or will not be; undefined without a cache. Rejects with the signal's reason; the capture goes on. */
+  async captured(signal?: AbortSignal): Promise<CaptureReport | undefined> {
+    return this.#session?.captured({ signal })
   }
 
   /** Ends the request; captures go on. Idempotent. */

@@ -7,6 +7,7 @@ import type {
   PromptReady,
   ServedModel,
   ServedStatus,
+  WarmModelOptions,
   WarmReport,
 } from '@kvbm/connector'
 import { ClosedError } from '@kvbm/core'
@@ -21,7 +22,11 @@ import { speak } from './speak.js'
 import { StopFilter } from './stop-filter.js'
 import { TokenText } from './token-text.js'
 import { Turn } from './turn.js'
+import { warmOutcome } from './warm-outcome.js'
+import { within } from './within.js'
 
+/** How long `warm` waits for a pause to capture in. */
+const CAPTURE_MS = 30_000
 /** What is closed, in errors. */
 const WHAT = 'Served model'
 
@@ -94,16 +99,18 @@ export class LlamaServedModel implements ServedModel {
     }
   }
 
-  async warm(
-    tokens: Uint32Array,
-    options: { readonly tenant?: string; readonly signal?: AbortSignal } = {},
-  ): Promise<WarmReport> {
+  async warm(tokens: Uint32Array, options: WarmModelOptions = {}): Promise<WarmReport> {
+    const { tenant, signal, captureMs = CAPTURE_MS, onEvaluated } = options
     const started = performance.now()
-    const turn = await this.#turn({ ...options, tokens })
-    const cachedTokens = await this.#fill(tokens, turn, options.signal).finally(() => turn.end({ complete: true }))
-    await turn.prompt.captured(options.signal)
-    await this.#parts.connector.warm(tokens, options)
-    return { promptTokens: tokens.length, cachedTokens, ms: performance.now() - started }
+    const turn = await this.#turn({ tokens, tenant, signal })
+    const cachedTokens = await this.#fill(tokens, turn, signal).finally(() => turn.end({ complete: true }))
+    onEvaluated?.()
+    const { connector } = this.#parts
+    // Whoever waits until captures are settled spares them the longer idle time.
+    void connector.settled()
+    const outcome = warmOutcome(await within(captureMs, turn.prompt.captured(signal)))
+    await connector.warm(tokens, { tenant, signal })
+    return { promptTokens: tokens.length, cachedTokens, ms: performance.now() - started, ...outcome }
   }
 
   explain(tokens: Uint32Array, options: { readonly tenant?: string } = {}): CacheExplanation {

@@ -6,6 +6,7 @@ import type {
   PromptSpan,
   ServedModel,
   ServedStatus,
+  WarmModelOptions,
   WarmReport,
 } from '@kvbm/connector'
 import { ClosedError } from '@kvbm/core'
@@ -26,6 +27,10 @@ export class ScriptedModel implements ServedModel {
   answer = 'one two three'
   failure: Error | undefined
   gate: Promise<void> | undefined
+  /** Holds captures of warmed prompts back. */
+  captureGate: Promise<void> | undefined
+  /** Warmed prompts whose captures are waited for. */
+  capturing = 0
   /** Requests that ended early, by the signal or by a reader that went away. */
   abandoned = 0
   running = 0
@@ -86,8 +91,13 @@ export class ScriptedModel implements ServedModel {
     }
   }
 
-  async warm(tokens: Uint32Array, { tenant }: { tenant?: string } = {}): Promise<WarmReport> {
-    return { promptTokens: tokens.length, cachedTokens: this.#look(tokens, tenant), ms: 1 }
+  async warm(tokens: Uint32Array, { tenant, onEvaluated }: WarmModelOptions = {}): Promise<WarmReport> {
+    const cachedTokens = this.#look(tokens, tenant)
+    onEvaluated?.()
+    this.capturing++
+    await this.captureGate
+    this.capturing--
+    return { promptTokens: tokens.length, cachedTokens, ms: 1, captured: true, reason: '' }
   }
 
   explain(tokens: Uint32Array, { tenant }: { tenant?: string } = {}): CacheExplanation {
