@@ -1,6 +1,6 @@
 import type { ChatMessage, GenerateRequest, GenerationEnd, PromptReady, ServedModel } from '@kvbm/connector'
 import type { ZodType } from 'zod'
-import { chatTokens, knownTokens, type PromptParam, textTokens } from './prompt-tokens.js'
+import { chatTokens, type PromptParam, promptTokens } from './prompt-tokens.js'
 import {
   type ChatCompletionBody,
   type CompletionBody,
@@ -56,10 +56,7 @@ export const completionDialect: Dialect<CompletionBody> = {
   idPrefix: 'cmpl-',
   schema: completionSchema,
   promptParam: 'prompt',
-  tokens: ({ prompt }, model) => {
-    if (typeof prompt === 'string') return textTokens(prompt, model)
-    return typeof prompt[0] === 'string' ? textTokens(prompt[0], model) : knownTokens(prompt as number[], model)
-  },
+  tokens: ({ prompt }, model) => promptTokens(prompt, model),
   maxTokens: (body) => body.max_tokens ?? 16,
   stops: () => [],
   whole: textCompletion,

@@ -8,7 +8,7 @@ import { ApiError, toApiError } from './api-error.js'
 import { type Body, chatDialect, chatMessages, completionDialect, type Dialect } from './dialect.js'
 import { respond } from './generation.js'
 import { type Listening, type ListenOptions, listen } from './listen.js'
-import { chatTokens, roomAfter, textTokens } from './prompt-tokens.js'
+import { chatTokens, promptTokens, roomAfter } from './prompt-tokens.js'
 import { parseJson, readJson } from './read-json.js'
 import { type PromptBody, parseBody, promptSchema } from './request-schemas.js'
 import { type ServerMetrics, serverMetrics } from './server-metrics.js'
@@ -130,7 +130,7 @@ export class KvServer {
     const signal = AbortSignal.any([c.req.raw.signal, this.#stopping.signal])
     const leave = this.#admissions.get(model)!.enter()
     try {
-      const tokens = promptTokens(body, model)
+      const tokens = askedTokens(body, model)
       roomAfter(tokens, model, body.messages === undefined ? 'prompt' : 'messages')
       return c.json(await model.warm(tokens, { signal, tenant, onEvaluated: leave }))
     } finally {
@@ -142,7 +142,7 @@ export class KvServer {
     const tenant = this.#access.tenantOf(c.req.raw)
     const body = parseBody(promptSchema, await asked(c))
     const model = this.#model(body.model)
-    return c.json(model.explain(promptTokens(body, model), tenant === undefined ? {} : { tenant }))
+    return c.json(model.explain(askedTokens(body, model), tenant === undefined ? {} : { tenant }))
   }
 
   #showReadiness(c: Context): Response {
@@ -199,9 +199,9 @@ function askedInAddress(c: Context): object {
   return { ...others, ...(messages === undefined ? {} : { messages: parseJson(messages, 'messages') }) }
 }
 
-function promptTokens({ messages, prompt }: PromptBody, model: ServedModel): Uint32Array {
+function askedTokens({ messages, prompt }: PromptBody, model: ServedModel): Uint32Array {
   if (messages !== undefined) return chatTokens(chatMessages(messages), model)
-  if (prompt !== undefined) return textTokens(prompt, model)
+  if (prompt !== undefined) return promptTokens(prompt, model)
   throw new ApiError(400, 'Give messages or a prompt.', { param: 'prompt' })
 }
 

@@ -1,5 +1,6 @@
 import type { ChatMessage, ServedModel } from '@kvbm/connector'
 import { ApiError } from './api-error.js'
+import type { Prompt } from './request-schemas.js'
 
 /** The member of a body that a prompt stands in. */
 export type PromptParam = 'messages' | 'prompt'
@@ -10,8 +11,13 @@ export type PromptParam = 'messages' | 'prompt'
  */
 const CHARACTERS_PER_TOKEN_MAX = 32
 
-/** Throws 400 for a text that is longer than the model's context. */
-export function textTokens(text: string, model: ServedModel): Uint32Array {
+/** Throws 400 for a text that is longer than the model's context, and for tokens that the model does not have. */
+export function promptTokens(prompt: Prompt, model: ServedModel): Uint32Array {
+  if (typeof prompt === 'string') return textTokens(prompt, model)
+  return typeof prompt[0] === 'string' ? textTokens(prompt[0], model) : knownTokens(prompt as number[], model)
+}
+
+function textTokens(text: string, model: ServedModel): Uint32Array {
   checkCharacters(text.length, model, 'prompt')
   return model.tokenize(text)
 }
@@ -24,7 +30,7 @@ export function chatTokens(messages: readonly ChatMessage[], model: ServedModel)
 }
 
 /** Token numbers as they came: an engine must never see one that its model does not have. */
-export function knownTokens(prompt: readonly number[], { vocabularySize }: ServedModel): Uint32Array {
+function knownTokens(prompt: readonly number[], { vocabularySize }: ServedModel): Uint32Array {
   const unknown = prompt.find((token) => token >= vocabularySize)
   if (unknown === undefined) return Uint32Array.from(prompt)
   throw new ApiError(400, `prompt: token ${unknown} is not one of this model's ${vocabularySize}.`, { param: 'prompt' })

@@ -16,6 +16,15 @@ const notSupported = { error: 'not supported by this server. Leave it out.' }
 const oneAnswer = { error: 'one answer to a request is what this server gives. Ask again for another.' }
 const plainText = { error: "expected { type: 'text' }. Ask for JSON in the prompt." }
 
+const onePrompt = {
+  error: 'expected a text, an array with one text, or an array of token numbers. Ask again for another prompt.',
+}
+const notNegative = { error: 'expected a token number, which is 0 or more.' }
+const prompt = z.union(
+  [z.string(), z.array(z.int().min(0, notNegative)).min(1, onePrompt), z.array(z.string()).length(1, onePrompt)],
+  onePrompt,
+)
+
 /** Our extension: how the cache is used for this request. */
 const kv = z.strictObject({
   /** False: neither looks anything up nor captures. */
@@ -53,7 +62,7 @@ export const chatCompletionSchema = z.object({
 
 export const completionSchema = z.object({
   ...generation,
-  prompt: z.union([z.string(), z.array(z.int().min(0)).min(1), z.array(z.string()).length(1)]),
+  prompt,
   echo: z.literal(false, notSupported).nullish(),
   suffix: z.literal('', notSupported).nullish(),
   best_of: z.literal(1, oneAnswer).nullish(),
@@ -63,11 +72,13 @@ export const completionSchema = z.object({
 export const promptSchema = z.object({
   model: z.string().optional(),
   messages: z.array(message).min(1).optional(),
-  prompt: z.string().optional(),
+  prompt: prompt.optional(),
 })
 
 export type ChatCompletionBody = z.output<typeof chatCompletionSchema>
 export type CompletionBody = z.output<typeof completionSchema>
+/** A prompt as text or as token numbers. */
+export type Prompt = CompletionBody['prompt']
 export type PromptBody = z.output<typeof promptSchema>
 
 /** The checked body, or a 400 that names the first field that is wrong. */

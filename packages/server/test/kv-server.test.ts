@@ -356,6 +356,30 @@ test('warming needs the control token', async () => {
   expect((await world.post('/v1/kv/warm', { prompt: 'x'.repeat(200) }, { headers })).status).toBe(400)
 })
 
+test('warming and explaining take every prompt that a completion takes, and refuse others in the same words', async () => {
+  await using world = await ServerWorld.open()
+  const headers = { 'X-Kvbm-Token': world.server.controlToken }
+  const paths = ['/v1/completions', '/v1/kv/warm', '/v1/kv/explain']
+  for (const path of paths)
+    for (const prompt of ['abc', ['abc'], [97, 98, 99]])
+      expect((await world.post(path, { prompt }, { headers })).status, `${path} ${prompt}`).toBe(200)
+  const explained = await world.post('/v1/kv/explain', { prompt: [97, 98, 99] })
+  expect(await explained.json()).toMatchObject({ promptTokens: 3, reason: 'hit' })
+  for (const path of paths) {
+    for (const prompt of [7, [], ['abc', 'def'], ['abc', 1], [-1], [0.5]])
+      expect(await errorOf(await world.post(path, { prompt }, { headers })), `${path} ${prompt}`).toMatchObject({
+        status: 400,
+        message: expect.stringMatching(
+          /^prompt(: expected a text, an array with one text|\.0: expected a token number, which is 0 or more)/,
+        ),
+      })
+    expect(await errorOf(await world.post(path, { prompt: [0x10000] }, { headers }))).toMatchObject({
+      status: 400,
+      message: expect.stringMatching(/^prompt: token 65536 is not one of/),
+    })
+  }
+})
+
 test('a warmed prompt that waits for its capture takes no place from others', async () => {
   await using world = await ServerWorld.open({ waitingMax: 0 })
   const held = gate()
