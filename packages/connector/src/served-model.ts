@@ -75,7 +75,8 @@ export type GenerationEvent = PromptReady | GeneratedText | GenerationEnd
 
 /**
  * Port: a model that can be served over HTTP. Adapters implement it over their engine; the server knows nothing else of an engine.
- * `generate` may be called `slots` times at once; further calls wait for a free sequence in order.
+ * Of `generate` and `warm`, `slots` calls run at once; further ones wait for a free sequence in order. The server keeps no queue of its own:
+ * so the cache knows of all who wait, and captures nothing meanwhile.
  */
 export interface ServedModel {
   /** What `/v1/models` lists. */
