@@ -20,13 +20,16 @@ interface ChatJson {
 const MANUAL =
   'You answer questions about the house. The kitchen is red. The cellar is blue. The roof is green. '.repeat(12)
 
+/** Asks, and waits until what is new is captured. */
 async function ask(world: ServedWorld, question: string, kv: object = {}): Promise<ChatJson> {
   const messages = [
     { role: 'system', content: MANUAL },
     { role: 'user', content: question },
   ]
   const body = { messages, temperature: 0, max_tokens: 24, kv }
-  return (await (await world.post('/v1/chat/completions', body)).json()) as ChatJson
+  const answer = (await (await world.post('/v1/chat/completions', body)).json()) as ChatJson
+  await world.model.settled()
+  return answer
 }
 
 const textOf = ({ choices: [{ message }] }: ChatJson): string => message.content
