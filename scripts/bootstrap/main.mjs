@@ -27,9 +27,7 @@ export async function main([command, ...args]) {
 }
 
 async function runBuilt(name, program, args) {
-  const { native } = await makeReady([name])
-  // The portable core was announced here already; the program need not warn of it once more.
-  const env = native ? {} : { KVBM_NATIVE: process.env.KVBM_NATIVE || 'portable' }
+  const { env } = await makeReady([name])
   const { code } = await runProgram([program, ...args], env)
   return code
 }

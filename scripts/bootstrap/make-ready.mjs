@@ -16,7 +16,7 @@ const NETWORK =
 
 /**
  * Installs and builds what the named packages need, all packages where none are named, and only what is not there yet. Gives
- * `{ native }`: whether there is a native core.
+ * `{ env }`: what programs of ours are to be started with.
  */
 export async function makeReady(names) {
   const members = readMembers(ROOT)
@@ -25,7 +25,8 @@ export async function makeReady(names) {
   await installPackages(stamps, members)
   const native = await buildNativeCore(stamps)
   await buildPackages(stamps, names ? withDependencies(members, names) : members)
-  return { native }
+  // The portable core was announced here already; programs need not warn of it once more.
+  return { env: native ? {} : { KVBM_NATIVE: process.env.KVBM_NATIVE || 'portable' } }
 }
 
 /** The pinned version, beside the checkout's own files: nothing of the machine is changed. */

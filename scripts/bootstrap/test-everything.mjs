@@ -8,8 +8,8 @@ const VITEST = join(ROOT, 'node_modules', 'vitest', 'vitest.mjs')
 
 /** Every test of every package, then those of the C++ core; with arguments, what vitest makes of them. Gives the exit code. */
 export async function runTests(args) {
-  await makeReady()
-  const { code, interrupted } = await runProgram([VITEST, 'run', ...args])
+  const { env } = await makeReady()
+  const { code, interrupted } = await runProgram([VITEST, 'run', ...args], env)
   if (interrupted || args.length > 0) return code
   return (await coreTestsPass()) ? code : 1
 }
