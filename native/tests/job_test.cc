@@ -15,6 +15,10 @@ using testing::NewFile;
 using testing::Pattern;
 using testing::TemporaryFolder;
 
+void ExpectSays(const std::string& message, const std::string& part) {
+  EXPECT_NE(message.find(part), std::string::npos) << "'" << message << "' lacks: " << part;
+}
+
 class JobTest : public ::testing::Test {
  protected:
   double Add(std::shared_ptr<Memory> memory) {
@@ -159,6 +163,65 @@ TEST_F(JobTest, IsRefusedWholeWhenOneRowIsWrong) {
   EXPECT_EQ(CodeOf({}, {0, from, 0, 101}, 1), wrong);
   EXPECT_EQ(CodeOf({}, {0, from, 0}, 1), wrong);
   EXPECT_EQ(target, std::vector<std::byte>(100));
+}
+
+TEST_F(JobTest, TransposesEveryRunCellByCell) {
+  for (const auto& [rows, columns, cell] :
+       {Transpose{16, 8, 256}, Transpose{3, 5, 7}, Transpose{1, 9, 2}, Transpose{33, 1, 4},
+        Transpose{20, 3, 1}, Transpose{19, 6, 64}, Transpose{512, 3, 1024}}) {
+    const std::size_t length = rows * columns * cell;
+    auto source = Pattern(2 * length);
+    std::vector<std::byte> target(2 * length);
+    std::vector<std::byte> expected(2 * length);
+    for (std::size_t run = 0; run < 2; run++) {
+      for (std::size_t row = 0; row < rows; row++) {
+        for (std::size_t column = 0; column < columns; column++) {
+          std::copy_n(source.data() + run * length + (row * columns + column) * cell, cell,
+                      expected.data() + (1 - run) * length + (column * rows + row) * cell);
+        }
+      }
+    }
+    const double from = Add(MemoryOver(source));
+    const double to = Add(MemoryOver(target));
+    const auto size = static_cast<double>(length);
+    auto job = Job::Create(table_, {.runs = std::vector{from, 0., to, size, size,  //
+                                                        from, size, to, 0., size},
+                                    .pieces = {},
+                                    .transpose = Transpose{rows, columns, cell}});
+    ASSERT_TRUE(job.ok()) << job.status().message();
+    ASSERT_TRUE(job.value()->RunAll().ok());
+    EXPECT_EQ(target, expected) << rows << " x " << columns << " x " << cell;
+  }
+}
+
+TEST_F(JobTest, RefusesToTransposeWhatIsNoTableTheDiskOrOntoItself) {
+  const TemporaryFolder folder;
+  const double memory = Add(Mapped(1000));
+  const double file = Add(NewFile(folder / "file"));
+  const auto refusal = [&](const std::vector<double>& runs, const Transpose& transpose) {
+    return Job::Create(table_, {.runs = runs, .pieces = {}, .transpose = transpose}).status().message();
+  };
+  ExpectSays(refusal({memory, 0, memory, 500, 30}, {4, 8, 1}), "expected 32 bytes");
+  ExpectSays(refusal({memory, 0, memory, 31, 32}, {4, 8, 1}), "overlap");
+  ExpectSays(refusal({memory, 0, file, 0, 32}, {4, 8, 1}), "is a file");
+  ExpectSays(refusal({memory, 0, memory, 500, 0}, {4, 0, 1}), "transpose.columns: expected 1 to");
+  ExpectSays(refusal({}, {std::size_t{1} << 40, std::size_t{1} << 40, 1}), "transpose.columns: expected 1 to");
+  EXPECT_EQ(refusal({memory, 0, memory, 32, 32}, {4, 8, 1}), "");
+}
+
+TEST_F(JobTest, UsesTheDiskInThePhaseThatCopiesToOrFromAFile) {
+  const TemporaryFolder folder;
+  const double memory = Add(Mapped(1000));
+  const double file = Add(NewFile(folder / "file"));
+  const std::vector<double> pieces = {0, memory, 0, 10};
+  const auto before = Make({memory, 0, file, 0, 10}, pieces, 1, SumWhen::kBefore);
+  EXPECT_EQ(std::pair(before.value()->UsesDisk(0), before.value()->UsesDisk(1)),
+            std::pair(false, true));
+  const auto after = Make({file, 0, memory, 0, 10}, pieces, 1, SumWhen::kAfter);
+  EXPECT_EQ(std::pair(after.value()->UsesDisk(0), after.value()->UsesDisk(1)),
+            std::pair(true, false));
+  const auto without = Make({memory, 0, memory, 100, 10}, pieces, 1, SumWhen::kAfter);
+  EXPECT_FALSE(without.value()->UsesDisk(0) || without.value()->UsesDisk(1));
 }
 
 TEST_F(JobTest, IsSmallUpTo64KiBOfMemoryAndNeverWithAFile) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -14,6 +15,15 @@ namespace kvbm {
 
 enum class SumWhen : std::uint8_t { kBefore, kAfter };
 
+/// Every run is a table of cells whose rows and columns change places on the way. Memory to memory
+/// only; the ends of a run must not overlap.
+struct Transpose {
+  /// Of the source.
+  std::size_t rows = 0;
+  std::size_t columns = 0;
+  std::size_t cell_bytes = 0;
+};
+
 /// A transfer job as JavaScript gives it.
 struct JobRows {
   /// Rows of 5: source region, source offset, target region, target offset, length.
@@ -23,6 +33,7 @@ struct JobRows {
   /// How many blocks `pieces` may name.
   std::size_t blocks = 0;
   SumWhen sum_when = SumWhen::kBefore;
+  std::optional<Transpose> transpose = std::nullopt;
 };
 
 /// A checked job: keeps its regions, is cut into items that threads may run in any order, and has
@@ -37,6 +48,8 @@ class Job {
 
   std::size_t phase_count() const { return 2; }
   std::size_t ItemCount(std::size_t phase) const;
+  /// Whether items of that phase read or write files.
+  bool UsesDisk(std::size_t phase) const { return touches_file_ && !IsSumPhase(phase); }
   /// Items of one phase may run at the same time.
   Status RunItem(std::size_t phase, std::size_t item);
   /// All of it, here and now.
@@ -71,7 +84,10 @@ class Job {
   };
   class Builder;
 
-  static Status RunCopy(const Copy& copy);
+  bool IsSumPhase(std::size_t phase) const {
+    return (phase == 0) == (sum_when_ == SumWhen::kBefore);
+  }
+  Status RunCopy(const Copy& copy) const;
   void RunSum(Sum& sum) const;
 
   std::vector<Region> regions_;
@@ -81,6 +97,8 @@ class Job {
   std::vector<Item> copy_items_;
   std::vector<Item> sum_items_;
   SumWhen sum_when_ = SumWhen::kBefore;
+  std::optional<Transpose> transpose_;
+  bool touches_file_ = false;
   bool small_ = false;
 };
 

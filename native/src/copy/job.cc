@@ -2,17 +2,17 @@
 
 #include <cstring>
 
+#include "copy/transpose.h"
 #include "kvbm/crc32c.h"
 
 namespace kvbm {
 
 std::size_t Job::ItemCount(std::size_t phase) const {
-  const bool sums = (phase == 0) == (sum_when_ == SumWhen::kBefore);
-  return sums ? sum_items_.size() : copy_items_.size();
+  return IsSumPhase(phase) ? sum_items_.size() : copy_items_.size();
 }
 
 Status Job::RunItem(std::size_t phase, std::size_t item) {
-  if ((phase == 0) == (sum_when_ == SumWhen::kBefore)) {
+  if (IsSumPhase(phase)) {
     const Item& range = sum_items_[item];
     for (std::size_t i = range.begin; i < range.end; i++) RunSum(sums_[i]);
     return {};
@@ -37,7 +37,11 @@ void Job::WriteSums(std::span<std::uint32_t> into) const {
   }
 }
 
-Status Job::RunCopy(const Copy& copy) {
+Status Job::RunCopy(const Copy& copy) const {
+  if (transpose_) {
+    TransposeCells(copy.target, copy.source, *transpose_);
+    return {};
+  }
   if (copy.file == nullptr) {
     std::memmove(copy.target, copy.source, copy.length);
     return {};

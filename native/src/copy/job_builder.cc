@@ -29,6 +29,7 @@ class Job::Builder {
   Result<std::unique_ptr<Job>> Build(const JobRows& rows) {
     KVBM_RETURN_IF_ERROR(CheckShape("runs", rows.runs.size(), kRunFields));
     KVBM_RETURN_IF_ERROR(CheckShape("sums.pieces", rows.pieces.size(), kPieceFields));
+    KVBM_RETURN_IF_ERROR(AddTranspose(rows.transpose));
     for (std::size_t at = 0; at < rows.runs.size(); at += kRunFields) {
       KVBM_RETURN_IF_ERROR(AddRun(rows.runs.subspan(at, kRunFields)));
     }
@@ -39,7 +40,7 @@ class Job::Builder {
     MakeSums();
     GroupCopies();
     GroupSums();
-    job_->small_ = !touches_file_ && total_bytes_ <= kInlineBytes;
+    job_->small_ = !job_->touches_file_ && total_bytes_ <= kInlineBytes;
     return std::move(job_);
   }
 
@@ -56,6 +57,23 @@ class Job::Builder {
         Text(name, ".length: expected a multiple of ", fields, ", got ", size, " (number)"));
   }
 
+  Status AddTranspose(const std::optional<Transpose>& transpose) {
+    if (!transpose) return {};
+    std::uint64_t bytes = 1;
+    for (const auto& [name, value] : {std::pair("rows", transpose->rows),
+                                      std::pair("columns", transpose->columns),
+                                      std::pair("cellBytes", transpose->cell_bytes)}) {
+      if (value == 0 || value > kOffsetMax / bytes) {
+        return InvalidArgument(Text("transpose.", name, ": expected 1 to ", kOffsetMax / bytes,
+                                    ", got ", value, " (number)"));
+      }
+      bytes *= value;
+    }
+    table_bytes_ = bytes;
+    job_->transpose_ = transpose;
+    return {};
+  }
+
   Status Use(double id, const Resolved*& resolved) {
     const auto known = used_.find(id);
     if (known != used_.end()) {
@@ -64,7 +82,7 @@ class Job::Builder {
     }
     KVBM_ASSIGN_OR_RETURN(Region region, table_.Find(id));
     const auto bytes = region.memory == nullptr ? std::span<std::byte>() : region.memory->Bytes();
-    touches_file_ = touches_file_ || region.file != nullptr;
+    job_->touches_file_ = job_->touches_file_ || region.file != nullptr;
     job_->regions_.push_back(region);
     resolved = &used_.emplace(id, Resolved{std::move(region), bytes}).first->second;
     return {};
@@ -81,15 +99,40 @@ class Job::Builder {
     }
     KVBM_RETURN_IF_ERROR(CheckRange("runs", source->region, row[1], row[4]));
     KVBM_RETURN_IF_ERROR(CheckRange("runs", target->region, row[3], row[4]));
+    if (job_->transpose_) KVBM_RETURN_IF_ERROR(CheckTable(*source, *target, row));
     AddCopies(*source, static_cast<std::uint64_t>(row[1]), *target,
               static_cast<std::uint64_t>(row[3]), static_cast<std::uint64_t>(row[4]));
+    return {};
+  }
+
+  Status CheckTable(const Resolved& source, const Resolved& target,
+                    std::span<const double> row) const {
+    const auto length = static_cast<std::uint64_t>(row[4]);
+    if (length != table_bytes_) {
+      return InvalidArgument(Text("runs: expected ", table_bytes_,
+                                  " bytes, the table that job.transpose gives, got ", length,
+                                  " (number)"));
+    }
+    for (const Resolved* end : {&source, &target}) {
+      if (end->region.file == nullptr) continue;
+      return InvalidArgument(Text("runs: ", end->region.id,
+                                  " is a file. Transpose from memory to memory, in another job."));
+    }
+    if (Overlap(source, static_cast<std::uint64_t>(row[1]), target,
+                static_cast<std::uint64_t>(row[3]), length)) {
+      return InvalidArgument(Text("runs: ", length, " bytes at offset ", row[1], " of region ",
+                                  source.region.id, " and at offset ", row[3], " of region ",
+                                  target.region.id,
+                                  " overlap. Transpose into memory that the run does not read."));
+    }
     return {};
   }
 
   void AddCopies(const Resolved& source, std::uint64_t from, const Resolved& target,
                  std::uint64_t to, std::uint64_t length) {
     total_bytes_ += length;
-    const bool whole = Overlap(source, from, target, to, length);
+    const bool whole =
+        job_->transpose_.has_value() || Overlap(source, from, target, to, length);
     const std::uint64_t step = whole ? length : kCopyBytesMax;
     for (std::uint64_t at = 0; at < length; at += step) {
       const auto count = static_cast<std::size_t>(std::min(step, length - at));
@@ -160,7 +203,7 @@ class Job::Builder {
   }
 
   void GroupCopies() {
-    Group(job_->copies_.size(), touches_file_ ? kFileItemBytes : kMemoryItemBytes,
+    Group(job_->copies_.size(), job_->touches_file_ ? kFileItemBytes : kMemoryItemBytes,
           job_->copy_items_, [&](std::size_t i) { return job_->copies_[i].length; });
   }
 
@@ -195,7 +238,8 @@ class Job::Builder {
   /// By number; pointers into it stay valid.
   std::unordered_map<double, Resolved> used_;
   std::uint64_t total_bytes_ = 0;
-  bool touches_file_ = false;
+  /// Length of every run of a transposing job.
+  std::uint64_t table_bytes_ = 0;
 };
 
 Result<std::unique_ptr<Job>> Job::Create(const RegionTable& table, const JobRows& rows) {
