@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { closeSync, constants, openSync } from 'node:fs'
 import { StorageIoError } from '@kvbm/core'
 import type { LockHandle } from '../binding.js'
-import { ioError } from './file.js'
+import { ioError } from './node-file.js'
 
 const OPEN = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0)
 /** Windows: nobody else may open the file (libuv's UV_FS_O_EXLOCK). */

@@ -2,18 +2,18 @@ import type { TransferJob } from '@kvbm/core'
 import { jobArgument } from '../arguments.js'
 import { checkPieces, checkRuns, PIECE_FIELDS, RUN_FIELDS, totalBytes } from './check-job.js'
 import { crc32c } from './crc32c.js'
+import type { PortableMachine } from './machine.js'
 import type { PortableMemory } from './memory.js'
 import type { PortableRegion, PortableRegions } from './regions.js'
 
 /** Bytes copied or summed in one turn of the event loop; more would hold up the caller's other work. */
 const TURN_BYTES = 4 * 2 ** 20
-/** Jobs up to this run at once, within `submit`. */
-const INLINE_BYTES = 64 * 1024
 
 /** A transfer job whose rows were checked and copied: what the caller does to its arrays later cannot harm it. */
 export class PortableJob {
   /** The regions in use, by number. */
   readonly regions = new Map<number, PortableRegion>()
+  readonly #machine: PortableMachine
   readonly #runs: Float64Array
   readonly #pieces: Float64Array
   readonly #sums: TransferJob['sums']
@@ -22,6 +22,7 @@ export class PortableJob {
   /** Throws `RangeError` or `TypeError` before anything is touched. */
   constructor(open: PortableRegions, job: TransferJob) {
     const { runs, sums } = jobArgument(job)
+    this.#machine = open.machine
     this.#runs = runs.slice()
     this.#sums = sums
     this.#pieces = sums?.pieces.slice() ?? new Float64Array(0)
@@ -37,7 +38,7 @@ export class PortableJob {
   /** Whether it needs no disk and is over before anybody notices. */
   get small(): boolean {
     for (const { file } of this.regions.values()) if (file !== undefined) return false
-    return totalBytes(this.#runs, RUN_FIELDS) + totalBytes(this.#pieces, PIECE_FIELDS) <= INLINE_BYTES
+    return totalBytes(this.#runs, RUN_FIELDS) + totalBytes(this.#pieces, PIECE_FIELDS) <= this.#machine.inlineBytes
   }
 
   /** Does a small job in one go. */
@@ -46,7 +47,7 @@ export class PortableJob {
   }
 
   async run(): Promise<void> {
-    await new Promise(setImmediate)
+    await this.#machine.turn()
     if (this.#sums?.when === 'before') await this.#inTurns(this.#sum())
     for (let row = 0; row < this.#runs.length; row += RUN_FIELDS) await this.#runRow(row)
     if (this.#sums?.when === 'after') await this.#inTurns(this.#sum())
@@ -99,7 +100,7 @@ export class PortableJob {
       this.#sinceTurn += bytes
       if (this.#sinceTurn < TURN_BYTES) continue
       this.#sinceTurn = 0
-      await new Promise(setImmediate)
+      await this.#machine.turn()
     }
   }
 

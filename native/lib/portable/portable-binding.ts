@@ -24,9 +24,9 @@ import { hashChain, sha256Words } from './chained-sha256.js'
 import { checkRange } from './check-job.js'
 import { crc32c } from './crc32c.js'
 import { PortableEngine } from './engine.js'
-import { PortableFile } from './file.js'
-import { lockFile } from './file-lock.js'
+import type { PortableMachine } from './machine.js'
 import { AdoptedMemory, ChunkedMemory } from './memory.js'
+import { nodeMachine } from './node-machine.js'
 import { type PortableRegion, PortableRegions } from './regions.js'
 import { encodeRecords, RECORD_BYTES, SlotScan } from './slot-records.js'
 
@@ -43,9 +43,15 @@ const NO_DIRECT_IO = 'direct I/O needs the native core'
 
 /** The border in plain Node: slower, never wrong. Oracle of the native core, and what runs where that cannot be built. */
 export class PortableBinding implements Binding {
-  readonly #regions = new PortableRegions()
+  readonly #machine: PortableMachine
+  readonly #regions: PortableRegions
   readonly #engines = new Map<number, PortableEngine>()
   #nextEngine = 1
+
+  constructor(machine: PortableMachine = nodeMachine) {
+    this.#machine = machine
+    this.#regions = new PortableRegions(machine)
+  }
 
   describe(): BindingDescription {
     return {
@@ -96,7 +102,7 @@ export class PortableBinding implements Binding {
 
   async openFile(options: OpenFileOptions): Promise<FileRegion> {
     textArgument('options.path', objectArgument('options', options).path)
-    const file = await PortableFile.open(options)
+    const file = await this.#machine.openFile(options)
     const sizeBytes = await file.size()
     const note = options.direct ? NO_DIRECT_IO : 'direct I/O was not asked for'
     return { id: this.#regions.add({ file }), sizeBytes, direct: false, alignment: 1, note }
@@ -194,7 +200,7 @@ export class PortableBinding implements Binding {
   }
 
   async lockFile(path: string): Promise<LockHandle | undefined> {
-    return lockFile(textArgument('path', path))
+    return this.#machine.lockFile(textArgument('path', path))
   }
 
   async #writeRecords(file: number, tableOffset: number, slots: Uint32Array, records: Uint8Array): Promise<void> {

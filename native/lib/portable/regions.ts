@@ -1,5 +1,5 @@
 import { invalidArgument } from '@kvbm/core'
-import type { PortableFile } from './file.js'
+import type { PortableFile, PortableMachine } from './machine.js'
 import type { PortableMemory } from './memory.js'
 
 /** Memory or a file, never both. */
@@ -22,7 +22,12 @@ let nextId = 2 ** 40
 
 /** Memory and files by number. */
 export class PortableRegions {
+  readonly machine: PortableMachine
   readonly #entries = new Map<number, Entry>()
+
+  constructor(machine: PortableMachine) {
+    this.machine = machine
+  }
 
   add(region: Omit<PortableRegion, 'id'>): number {
     const id = nextId++

@@ -2,6 +2,7 @@ import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { StorageFullError, StorageIoError } from '@kvbm/core'
 import type { OpenFileOptions } from '../binding.js'
+import type { PortableFile } from './machine.js'
 
 const ZERO_FILL_BYTES = 2 ** 20
 /** Node.js aborts the process when it is asked for more than 2³¹ − 1 bytes at once. */
@@ -16,8 +17,8 @@ export function ioError(what: string, cause: unknown): StorageFullError | Storag
   return new StorageIoError(`${what}: ${code ?? message}. Check the disk and the permissions.`, { cause })
 }
 
-/** A file of the twin: everything goes through the page cache. */
-export class PortableFile {
+/** A file of the operating system; everything goes through the page cache. */
+export class NodeFile implements PortableFile {
   readonly path: string
   readonly #handle: FileHandle
   /** Reservations one after another: two at once would each write zeros where the other one's caller writes data already. */
@@ -28,11 +29,11 @@ export class PortableFile {
     this.#handle = handle
   }
 
-  static async open(options: OpenFileOptions): Promise<PortableFile> {
+  static async open(options: OpenFileOptions): Promise<NodeFile> {
     try {
       const handle = await open(options.path, flagsOf(options), 0o600)
       await refuseWithoutOffsets(handle)
-      return new PortableFile(options.path, handle)
+      return new NodeFile(options.path, handle)
     } catch (error) {
       throw ioError(`Opening ${options.path}`, error)
     }
@@ -42,7 +43,6 @@ export class PortableFile {
     return (await this.#handle.stat()).size
   }
 
-  /** Reads into `target`; returns how many bytes there were before the end of the file. */
   async read(target: Uint8Array, offset: number): Promise<number> {
     // Its length now: a buffer that is transferred away meanwhile must be an error, not an early end.
     const { length } = target
@@ -96,7 +96,6 @@ export class PortableFile {
     })
   }
 
-  /** Nobody awaits the end of a file; what was written was reported where it was written. */
   async close(): Promise<void> {
     await this.#handle.close().catch(() => undefined)
   }
