@@ -1,7 +1,8 @@
 import { type BlockShape, blockBytes, type LayoutType, type RegionAddress, regionBytes, type Storage } from '@kvbm/core'
 import { checkIds, checkIndex } from './check-index.js'
+import type { Column } from './column.js'
 import type { Layout } from './layout.js'
-import { runsOf } from './runs-of.js'
+import { PIECE_FIELDS, planPieces } from './plan-pieces.js'
 import { viewsOf } from './views-of.js'
 
 export interface BaseLayoutOptions {
@@ -20,6 +21,8 @@ export abstract class BaseLayout implements Layout {
   readonly regionBytes: number
   readonly storages: readonly Storage[]
   readonly wholeBlocks: boolean
+  /** The number of each storage. */
+  protected readonly regions: readonly number[]
   #committed = false
 
   constructor({ shape, numBlocks, storages, wholeBlocks }: BaseLayoutOptions) {
@@ -29,10 +32,12 @@ export abstract class BaseLayout implements Layout {
     this.regionBytes = regionBytes(shape)
     this.storages = storages
     this.wholeBlocks = wholeBlocks
+    this.regions = storages.map(({ regionId }) => regionId)
   }
 
   abstract storageOf(block: number, layer: number, outer: number): number
   abstract offsetOf(block: number, layer: number, outer: number): number
+  abstract locateAll(ids: Uint32Array, layer: number, outer: number, into: Column): void
 
   locate(block: number, layer: number, outer: number): RegionAddress {
     checkIndex('block', block, this.numBlocks)
@@ -51,8 +56,10 @@ export abstract class BaseLayout implements Layout {
   view(block: number): Uint8Array | readonly Uint8Array[] | undefined {
     checkIndex('block', block, this.numBlocks)
     const views: Uint8Array[] = []
-    for (const { storage, offset, length } of runsOf(this, block)) {
-      const shown = viewsOf(this.storages[storage]!, offset, length)
+    const pieces = planPieces(this, Uint32Array.of(block))
+    for (let at = 0; at < pieces.length; at += PIECE_FIELDS) {
+      const storage = this.storages[this.regions.indexOf(pieces[at + 1]!)]!
+      const shown = viewsOf(storage, pieces[at + 2]!, pieces[at + 3]!)
       if (shown === undefined) return undefined
       views.push(...shown)
     }

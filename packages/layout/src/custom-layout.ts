@@ -7,6 +7,7 @@ import {
   type Storage,
 } from '@kvbm/core'
 import { BaseLayout } from './base-layout.js'
+import type { Column } from './column.js'
 import { expectStorages } from './expect-storages.js'
 
 export interface CustomGeometry {
@@ -55,6 +56,14 @@ export class CustomLayout extends BaseLayout {
   offsetOf(block: number, layer: number, outer: number): number {
     const { storage, offset } = this.#ask(block, layer, outer)
     return this.#bases[storage]! + offset
+  }
+
+  locateAll(ids: Uint32Array, layer: number, outer: number, { rows, at, step }: Column): void {
+    for (let index = 0, into = at; index < ids.length; index++, into += step) {
+      const { storage, offset } = this.#ask(ids[index]!, layer, outer)
+      rows[into] = this.regions[storage]!
+      rows[into + 1] = this.#bases[storage]! + offset
+    }
   }
 
   #ask(block: number, layer: number, outer: number): RegionAddress {

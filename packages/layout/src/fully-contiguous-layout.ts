@@ -1,7 +1,9 @@
 import { type BlockShape, blockBytes, LayoutType, regionBytes, type Storage } from '@kvbm/core'
 import { alignUp } from './align-up.js'
 import { BaseLayout } from './base-layout.js'
+import type { Column } from './column.js'
 import { expectStorages } from './expect-storages.js'
+import { locateEvenly } from './locate-evenly.js'
 
 export interface ContiguousGeometry {
   readonly shape: BlockShape
@@ -41,5 +43,10 @@ export class FullyContiguousLayout extends BaseLayout {
 
   offsetOf(block: number, layer: number, outer: number): number {
     return this.#base + block * this.#blockStride + (layer * this.shape.outerDim + outer) * this.#region
+  }
+
+  locateAll(ids: Uint32Array, layer: number, outer: number, into: Column): void {
+    const begin = this.offsetOf(0, layer, outer)
+    locateEvenly(ids, { region: this.regions[0]!, begin, stride: this.#blockStride }, into)
   }
 }

@@ -1,3 +1,6 @@
+export type { LayerRange } from './checked-copy.js'
+export type { Column } from './column.js'
+export type { CopyPlan } from './copy-plan.js'
 export {
   createLayout,
   type LayoutGeometry,
@@ -5,8 +8,7 @@ export {
   layoutStorageBytes,
 } from './create-layout.js'
 export type { Layout } from './layout.js'
-export type { LayerRange } from './plan-between.js'
-export { type BytesRequest, planBytes, planPieces } from './plan-bytes.js'
+export { type BytesRequest, planBytes } from './plan-bytes.js'
 export { type CopyRequest, planCopy } from './plan-copy.js'
 export { type HandOverRequest, planHandOver } from './plan-hand-over.js'
-export type { CopyPlan } from './run-list.js'
+export { planPieces } from './plan-pieces.js'

@@ -1,7 +1,9 @@
 import { type BlockShape, type LayerSeparateLayout as LayerSeparateType, regionBytes, type Storage } from '@kvbm/core'
 import { alignUp } from './align-up.js'
 import { BaseLayout } from './base-layout.js'
+import type { Column } from './column.js'
 import { expectStorages } from './expect-storages.js'
+import { locateEvenly } from './locate-evenly.js'
 
 export interface LayerSeparateGeometry {
   readonly type: LayerSeparateType
@@ -54,5 +56,10 @@ export class LayerSeparateLayout extends BaseLayout {
 
   offsetOf(block: number, layer: number, outer: number): number {
     return this.#bases[layer]! + block * this.#strides.block + outer * this.#strides.outer
+  }
+
+  locateAll(ids: Uint32Array, layer: number, outer: number, into: Column): void {
+    const begin = this.offsetOf(0, layer, outer)
+    locateEvenly(ids, { region: this.regions[layer]!, begin, stride: this.#strides.block }, into)
   }
 }

@@ -1,4 +1,5 @@
 import type { BlockShape, LayoutType, RegionAddress, Storage } from '@kvbm/core'
+import type { Column } from './column.js'
 
 /** Arithmetic from (block, layer, outer) to bytes of a storage. A layout borrows its storages; it never closes them. */
 export interface Layout {
@@ -21,6 +22,11 @@ export interface Layout {
   storageOf(block: number, layer: number, outer: number): number
   /** `locate` for loops, in two numbers and without checks of the indices: offset in that storage, in bytes. */
   offsetOf(block: number, layer: number, outer: number): number
+  /**
+   * `locate` of many blocks for plans, without checks of the indices: the region (`Storage.regionId`) of each block's part goes
+   * into the column, its offset right behind.
+   */
+  locateAll(ids: Uint32Array, layer: number, outer: number, into: Column): void
   /** Makes the memory of these blocks real. Cheap when it is. Throws `RangeError` for an id that is none. */
   commit(ids: Uint32Array): void
   /**

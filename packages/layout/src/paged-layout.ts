@@ -2,6 +2,7 @@ import { type BlockShape, blockBytes, LayoutType, regionBytes, type Storage } fr
 import { alignUp } from './align-up.js'
 import { BaseLayout } from './base-layout.js'
 import { checkIds } from './check-index.js'
+import type { Column } from './column.js'
 import { expectStorages } from './expect-storages.js'
 
 export interface PagedGeometry {
@@ -79,10 +80,26 @@ export class PagedLayout extends BaseLayout {
   }
 
   offsetOf(block: number, layer: number, outer: number): number {
-    const page = this.#pageOfUsed(block)
+    return this.#beginOf(this.#pageOfUsed(block)) + this.#inPage(layer, outer)
+  }
+
+  locateAll(ids: Uint32Array, layer: number, outer: number, { rows, at, step }: Column): void {
+    const inPage = this.#inPage(layer, outer)
+    for (let index = 0, into = at; index < ids.length; index++, into += step) {
+      const page = this.#pageOfUsed(ids[index]!)
+      rows[into] = this.regions[Math.floor(page / this.#pages)]!
+      rows[into + 1] = this.#beginOf(page) + inPage
+    }
+  }
+
+  /** Offset of a page in its segment. */
+  #beginOf(page: number): number {
     const segment = Math.floor(page / this.#pages)
-    const inPage = (layer * this.shape.outerDim + outer) * this.#region
-    return this.#bases[segment]! + (page - segment * this.#pages) * this.#stride + inPage
+    return this.#bases[segment]! + (page - segment * this.#pages) * this.#stride
+  }
+
+  #inPage(layer: number, outer: number): number {
+    return (layer * this.shape.outerDim + outer) * this.#region
   }
 
   #pageOfUsed(block: number): number {

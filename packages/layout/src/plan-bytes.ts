@@ -1,10 +1,10 @@
 import { nonNegativeInteger } from '@kvbm/core'
 import { checkIds } from './check-index.js'
+import type { CopyPlan } from './copy-plan.js'
 import { flatSide, layoutSide } from './copy-side.js'
+import { indices } from './indices.js'
 import type { Layout } from './layout.js'
 import { planBetween } from './plan-between.js'
-import type { CopyPlan } from './run-list.js'
-import { runsOf } from './runs-of.js'
 
 /** Some blocks of one layout, and the flat buffer that has their canonical bytes. */
 export interface BytesRequest {
@@ -28,25 +28,9 @@ export function planBytes({ layout, ids, region, offset = 0, direction }: BytesR
   layout.commit(ids)
   const blocks = layoutSide(layout)
   const buffer = flatSide(layout.shape, region, offset)
-  const places = Uint32Array.from(ids, (_, index) => index)
+  const places = indices(ids.length)
   const layers = { from: 0, to: layout.shape.numLayers }
   return direction === 'write'
     ? planBetween({ from: buffer, fromIds: places, to: blocks, toIds: ids, layers })
     : planBetween({ from: blocks, fromIds: ids, to: buffer, toIds: places, layers })
-}
-
-/**
- * Rows of four numbers for `TransferJob.sums`: index in `ids`, region, offset, length. The rows of a block stand in canonical
- * order, so its sum does not depend on the layout. Throws `RangeError` for ids out of range and blocks without a page.
- */
-export function planPieces(layout: Layout, ids: Uint32Array): Float64Array {
-  checkIds('ids', ids, layout)
-  const rows: number[] = []
-  for (let index = 0; index < ids.length; index++) addPieces(rows, layout, index, ids[index]!)
-  return Float64Array.from(rows)
-}
-
-function addPieces(rows: number[], layout: Layout, index: number, block: number): void {
-  for (const { storage, offset, length } of runsOf(layout, block))
-    rows.push(index, layout.storages[storage]!.regionId, offset, length)
 }

@@ -1,9 +1,10 @@
 import { invalidArgument } from '@kvbm/core'
 import { checkIds } from './check-index.js'
+import type { LayerRange } from './checked-copy.js'
+import type { CopyPlan } from './copy-plan.js'
 import { layoutSide } from './copy-side.js'
 import type { Layout } from './layout.js'
-import { type LayerRange, planBetween } from './plan-between.js'
-import type { CopyPlan } from './run-list.js'
+import { planBetween } from './plan-between.js'
 
 /** Some blocks of one layout, and the blocks of another that get their bytes. */
 export interface CopyRequest {
@@ -40,9 +41,14 @@ function checkLayers({ shape }: Layout, layers: LayerRange | undefined): LayerRa
 }
 
 function expectAlike(from: Layout, to: Layout): void {
-  const [source, target] = [describe(from), describe(to)]
-  if (source === target) return
-  throw new RangeError(`to: blocks of unlike shapes cannot be copied: ${source} against ${target}`)
+  const [source, target] = [from.shape, to.shape]
+  const alike =
+    source.numLayers === target.numLayers &&
+    source.outerDim === target.outerDim &&
+    source.pageSize === target.pageSize &&
+    from.regionBytes === to.regionBytes
+  if (alike) return
+  throw new RangeError(`to: blocks of unlike shapes cannot be copied: ${describe(from)} against ${describe(to)}`)
 }
 
 function describe({ shape: { numLayers, outerDim, pageSize }, regionBytes }: Layout): string {

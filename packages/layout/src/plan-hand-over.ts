@@ -1,7 +1,9 @@
 import { invalidArgument } from '@kvbm/core'
 import { checkIds } from './check-index.js'
+import type { CopyPlan } from './copy-plan.js'
 import type { Layout } from './layout.js'
-import { type CopyPlan, RunList } from './run-list.js'
+import { PLACE_FIELDS, type Places, placesOf } from './places-of.js'
+import { RunList } from './run-list.js'
 
 /** Numbers of one piece: index of the block, offset in its canonical bytes, offset in the hand-over storage, length. */
 const PIECE_FIELDS = 4
@@ -22,42 +24,36 @@ export interface HandOverRequest {
 }
 
 /** The fewest runs between blocks and an engine's hand-over storage. Commits the blocks. Throws `RangeError` for a bad piece. */
-export function planHandOver({ layout, ids, pieces, first = 0, region, direction }: HandOverRequest): CopyPlan {
+export function planHandOver(request: HandOverRequest): CopyPlan {
+  const { layout, ids, pieces, first = 0 } = request
   checkIds('ids', ids, layout)
   if (pieces.length % PIECE_FIELDS !== 0) throw invalidArgument('pieces.length', 'a multiple of 4', pieces.length)
   layout.commit(ids)
   const list = new RunList(pieces.length / PIECE_FIELDS)
+  const places = placesOf(layout, ids)
   for (let row = 0; row < pieces.length; row += PIECE_FIELDS) {
     const index = pieces[row]! - first
     if (index < 0 || index >= ids.length) continue
-    const [inBlock, handOver, length] = [pieces[row + 1]!, pieces[row + 2]!, pieces[row + 3]!]
-    checkPiece(row / PIECE_FIELDS, inBlock, length, layout.blockBytes)
-    eachRun(layout, ids[index]!, inBlock, length, (blockRegion, at, done, bytes) => {
-      if (direction === 'gather') list.add(blockRegion, at, region, handOver + done, bytes)
-      else list.add(region, handOver + done, blockRegion, at, bytes)
-    })
+    checkPiece(row / PIECE_FIELDS, pieces[row + 1]!, pieces[row + 3]!, layout.blockBytes)
+    addPiece(list, places, request, row)
   }
   return list.finish()
 }
 
-type RunVisitor = (region: number, offset: number, done: number, length: number) => void
-
-/** The runs of a range of a block's canonical bytes: one where blocks are whole, else cut where regions end. */
-function eachRun(layout: Layout, id: number, inBlock: number, length: number, visit: RunVisitor): void {
-  if (layout.wholeBlocks) {
-    visit(layout.storages[layout.storageOf(id, 0, 0)]!.regionId, layout.offsetOf(id, 0, 0) + inBlock, 0, length)
-    return
-  }
-  const { regionBytes } = layout
-  for (let done = 0; done < length; ) {
-    const region = Math.floor((inBlock + done) / regionBytes)
-    const layer = Math.floor(region / layout.shape.outerDim)
-    const outer = region % layout.shape.outerDim
-    const inRegion = inBlock + done - region * regionBytes
-    const bytes = Math.min(regionBytes - inRegion, length - done)
-    const offset = layout.offsetOf(id, layer, outer) + inRegion
-    visit(layout.storages[layout.storageOf(id, layer, outer)]!.regionId, offset, done, bytes)
-    done += bytes
+/** The runs of one row: cut where parts of its block end. */
+function addPiece(list: RunList, places: Places, request: HandOverRequest, row: number): void {
+  const { pieces, first = 0, region, direction } = request
+  const { rows, partsOfBlock, partBytes } = places
+  const firstPart = (pieces[row]! - first) * partsOfBlock
+  for (let done = 0; done < pieces[row + 3]!; ) {
+    const inBlock = pieces[row + 1]! + done
+    const inPart = inBlock % partBytes
+    const length = Math.min(partBytes - inPart, pieces[row + 3]! - done)
+    const at = (firstPart + (inBlock - inPart) / partBytes) * PLACE_FIELDS
+    const handOver = pieces[row + 2]! + done
+    if (direction === 'gather') list.add(rows[at]!, rows[at + 1]! + inPart, region, handOver, length)
+    else list.add(region, handOver, rows[at]!, rows[at + 1]! + inPart, length)
+    done += length
   }
 }
 

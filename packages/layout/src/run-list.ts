@@ -1,12 +1,10 @@
+import type { Column } from './column.js'
+import type { CopyPlan } from './copy-plan.js'
+import { indices } from './indices.js'
+import { sortedBy } from './sorted-by.js'
+
 /** Numbers of one run: source region, source offset, target region, target offset, length. */
 export const RUN_FIELDS = 5
-
-/** Copy runs for `TransferJob.runs`, and how many bytes they move. */
-export interface CopyPlan {
-  /** Rows of five numbers: source region, source offset, target region, target offset, length in bytes. */
-  readonly runs: Float64Array
-  readonly bytes: number
-}
 
 /**
  * Collects copy runs and joins those that go on where another ended, in source and target. Mostly they come in the order of the
@@ -25,10 +23,35 @@ export class RunList {
   }
 
   add(source: number, sourceOffset: number, target: number, targetOffset: number, length: number): void {
+    this.reserve(1)
+    this.#join(source, sourceOffset, target, targetOffset, length)
+  }
+
+  /** Room behind the rows for `count` more, to be filled but for their lengths; holds until the next call. */
+  reserve(count: number): Column {
+    const needed = this.#used + count * RUN_FIELDS
+    if (needed > this.#rows.length) this.#grow(needed)
+    return { rows: this.#rows, at: this.#used, step: RUN_FIELDS }
+  }
+
+  /** Adds the `count` rows that were filled, each of `length` bytes. Joining never writes beyond the row that it reads. */
+  addReserved(count: number, length: number): void {
+    const rows = this.#rows
+    const end = this.#used + count * RUN_FIELDS
+    for (let at = this.#used; at < end; at += RUN_FIELDS)
+      this.#join(rows[at]!, rows[at + 1]!, rows[at + 2]!, rows[at + 3]!, length)
+  }
+
+  finish(): CopyPlan {
+    const runs = this.#ascending ? this.#rows.subarray(0, this.#used) : this.#joinedInAnyOrder()
+    return { runs, bytes: this.#bytes }
+  }
+
+  #join(source: number, sourceOffset: number, target: number, targetOffset: number, length: number): void {
     if (length === 0) return
     this.#bytes += length
-    const last = this.#used - RUN_FIELDS
     const rows = this.#rows
+    const last = this.#used - RUN_FIELDS
     if (last >= 0 && rows[last] === source) {
       const before = rows[last + 4]!
       const sourceEnd = rows[last + 1]! + before
@@ -40,17 +63,6 @@ export class RunList {
     } else if (last >= 0) {
       this.#ascending &&= rows[last]! < source
     }
-    this.#append(source, sourceOffset, target, targetOffset, length)
-  }
-
-  finish(): CopyPlan {
-    const runs = this.#rows.subarray(0, this.#used)
-    return { runs: this.#ascending ? runs : RunList.#joinAnyOrder(runs), bytes: this.#bytes }
-  }
-
-  #append(source: number, sourceOffset: number, target: number, targetOffset: number, length: number): void {
-    if (this.#used === this.#rows.length) this.#grow()
-    const rows = this.#rows
     const at = this.#used
     rows[at] = source
     rows[at + 1] = sourceOffset
@@ -60,23 +72,26 @@ export class RunList {
     this.#used = at + RUN_FIELDS
   }
 
-  #grow(): void {
-    const larger = new Float64Array(this.#rows.length * 2)
-    larger.set(this.#rows)
+  #grow(needed: number): void {
+    const larger = new Float64Array(Math.max(needed, this.#rows.length * 2))
+    larger.set(this.#rows.subarray(0, this.#used))
     this.#rows = larger
   }
 
-  static #joinAnyOrder(runs: Float64Array): Float64Array {
-    const order = Uint32Array.from({ length: runs.length / RUN_FIELDS }, (_, index) => index * RUN_FIELDS)
-    order.sort((a, b) => compareByDistance(runs, a, b))
-    const joined = new RunList(order.length)
-    for (const at of order) joined.add(runs[at]!, runs[at + 1]!, runs[at + 2]!, runs[at + 3]!, runs[at + 4]!)
+  /** Two runs can be joined only if they lead from the same source to the same target over the same distance. */
+  #joinedInAnyOrder(): Float64Array {
+    const rows = this.#rows
+    const count = this.#used / RUN_FIELDS
+    const distances = new Float64Array(count)
+    for (let row = 0; row < count; row++) distances[row] = rows[row * RUN_FIELDS + 3]! - rows[row * RUN_FIELDS + 1]!
+    const field = (at: number): Column => ({ rows, at, step: RUN_FIELDS })
+    let order = sortedBy(indices(count), field(1))
+    for (const column of [{ rows: distances, at: 0, step: 1 }, field(2), field(0)]) order = sortedBy(order, column)
+    const joined = new RunList(count)
+    for (const row of order) {
+      const at = row * RUN_FIELDS
+      joined.#join(rows[at]!, rows[at + 1]!, rows[at + 2]!, rows[at + 3]!, rows[at + 4]!)
+    }
     return joined.#rows.subarray(0, joined.#used)
   }
-}
-
-/** Two runs can be joined only if they lead from the same source to the same target over the same distance. */
-function compareByDistance(runs: Float64Array, a: number, b: number): number {
-  const distance = (at: number): number => runs[at + 3]! - runs[at + 1]!
-  return runs[a]! - runs[b]! || runs[a + 2]! - runs[b + 2]! || distance(a) - distance(b) || runs[a + 1]! - runs[b + 1]!
 }

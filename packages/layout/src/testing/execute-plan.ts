@@ -1,5 +1,6 @@
 import { invalidArgument } from '@kvbm/core'
-import { type CopyPlan, RUN_FIELDS } from '../run-list.js'
+import type { CopyPlan } from '../copy-plan.js'
+import { RUN_FIELDS } from '../run-list.js'
 import type { ArrayStorage } from './array-storage.js'
 
 /** **For tests**: does what a copy plan says. Throws `RangeError` for a region that is none, or was never committed. */
