@@ -14,9 +14,10 @@ import { FileStorage } from './file-storage.js'
 import { type GrowthKind, growthNotes, weakerGrowth } from './growth-kind.js'
 import { type OpenSlotsOptions, openSlotFile } from './open-slots.js'
 import { checkOwnFile, claimDirectory, explained } from './private-directory.js'
-import { bindingOf, type RuntimeOption } from './runtime-option.js'
+import { bindingOf, type RuntimeOption, runtimeOf } from './runtime-option.js'
 import type { SlotFile } from './slot-file.js'
 import { DIRECT_IO_OFF, SEGMENT_BYTES_DEFAULT } from './slot-geometry.js'
+import { type ReadSlotsOptions, SlotReader } from './slot-reader.js'
 
 /** How files are opened, and the transfer runtime that they belong to. */
 export interface DiskAllocatorOptions extends RuntimeOption {
@@ -61,6 +62,16 @@ export class DiskAllocator implements StorageAllocator {
   openSlots(options: OpenSlotsOptions): Promise<SlotFile> {
     const directIo = this.#options.directIo ?? 'auto'
     return openSlotFile({ root: this.path, binding: bindingOf(this.#options), directIo }, options)
+  }
+
+  /**
+   * The same slots for a process that only reads, beside the one that writes them: takes no lock and changes nothing. Where nothing is
+   * stored yet it finds nothing until `refresh()` does. Rejects with `DirectoryForeignError` or `StorageIoError`.
+   */
+  openSlotsReadOnly(options: ReadSlotsOptions): Promise<SlotReader> {
+    const runtime = runtimeOf(this.#options)
+    const directIo = this.#options.directIo ?? 'auto'
+    return SlotReader.open({ root: this.path, binding: runtime.binding, directIo }, runtime, options)
   }
 
   describe(): string {

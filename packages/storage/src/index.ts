@@ -3,6 +3,7 @@ export { DeviceAllocator, type DeviceAllocatorOptions } from './device-allocator
 export { LockUnavailableError } from './directory-lock.js'
 export { DiskAllocator, type DiskAllocatorOptions } from './disk-allocator.js'
 export { eraseSlots, type SlotErasure } from './erase-slots.js'
+export type { FoundSlots } from './found-slots.js'
 export type { OpenSlotsOptions } from './open-slots.js'
 export { PinnedAllocator } from './pinned-allocator.js'
 export { claimDirectory } from './private-directory.js'
@@ -19,6 +20,7 @@ export {
   slotsForBytes,
 } from './slot-directories.js'
 export type { SlotFile } from './slot-file.js'
+export type { ReadSlotsOptions, SlotReader } from './slot-reader.js'
 export type { CommitRows } from './slot-records.js'
 export { readSlotTable, type SlotTable, type SlotTableRefusal } from './slot-table.js'
 export { SystemAllocator } from './system-allocator.js'

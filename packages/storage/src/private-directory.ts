@@ -19,6 +19,14 @@ export async function claimDirectory(path: string): Promise<string> {
   return directory
 }
 
+/** The same check of a directory that is never made here. False when there is none. */
+export async function checkOwnDirectory(directory: string): Promise<boolean> {
+  const stats = await explained(directory, () => lstatIfThere(directory))
+  if (stats === undefined) return false
+  refuseForeign(directory, directory, stats, 'directory')
+  return true
+}
+
 /** Throws `DirectoryForeignError` if the file exists and is not an ordinary file of ours. True when it exists. */
 export async function checkOwnFile(directory: string, path: string): Promise<boolean> {
   const stats = await explained(directory, () => lstatIfThere(path))

@@ -1,8 +1,8 @@
 import { rename, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { DirectoryForeignError } from '@kvbm/core'
 import type { Binding, FileRegion } from '@kvbm/native'
-import { checkOwnFile, claimDirectory, explained } from './private-directory.js'
+import { checkOwnDirectory, checkOwnFile, claimDirectory, explained } from './private-directory.js'
 import { type DecodedCopy, directoryNameOf, FORMAT_VERSION, type Superblock } from './superblock.js'
 import { readSuperblock, writeSuperblock } from './superblock-file.js'
 
@@ -21,16 +21,30 @@ export interface SlotPaths {
 /** Makes or checks both directories and looks at what lies in them, but for the lock. Throws `DirectoryForeignError`. */
 export async function claimSlotDirectory(root: string, fingerprint: string): Promise<SlotPaths> {
   const directory = await claimDirectory(join(await claimDirectory(root), directoryNameOf(fingerprint)))
+  const paths = slotPaths(directory)
+  const { table, data, fingerprint: text } = paths
+  for (const path of [table, newTablePath(table), data, text]) await checkOwnFile(directory, path)
+  return paths
+}
+
+/** The same for who only reads: makes nothing. Undefined where table or data are not there (yet). */
+export async function findSlotDirectory(root: string, fingerprint: string): Promise<SlotPaths | undefined> {
+  const path = resolve(root)
+  const paths = slotPaths(join(path, directoryNameOf(fingerprint)))
+  for (const directory of [path, paths.directory]) if (!(await checkOwnDirectory(directory))) return undefined
+  for (const file of [paths.table, paths.data]) if (!(await checkOwnFile(paths.directory, file))) return undefined
+  return paths
+}
+
+function slotPaths(directory: string): SlotPaths {
   const at = (name: string): string => join(directory, name)
-  const paths = {
+  return {
+    directory,
     table: at('slots.kvbm'),
     data: at('blocks.kvbm'),
     lock: at('lock'),
     fingerprint: at('fingerprint.json'),
   }
-  const { table, data, fingerprint: text } = paths
-  for (const path of [table, newTablePath(table), data, text]) await checkOwnFile(directory, path)
-  return { directory, ...paths }
 }
 
 /** What must agree before anything of a directory is used or changed. */
@@ -46,7 +60,7 @@ export async function inspectTable(
   const file = await binding.openFile({ path: paths.table, write: false, create: false, direct: false })
   try {
     if (file.sizeBytes === 0) return undefined
-    return accept(await readSuperblock(binding, file.id), paths, expected)
+    return acceptSuperblock(await readSuperblock(binding, file.id), paths, expected)
   } finally {
     binding.closeRegion(file.id)
   }
@@ -80,7 +94,12 @@ function newTablePath(table: string): string {
   return `${table}.new`
 }
 
-function accept(found: DecodedCopy, paths: SlotPaths, expected: Expectation): Superblock {
+/** What was found in the table's place, if it is what is expected. Throws `DirectoryForeignError`, which says whose it is. */
+export function acceptSuperblock(
+  found: DecodedCopy,
+  paths: Pick<SlotPaths, 'directory' | 'table'>,
+  expected: Expectation,
+): Superblock {
   const reason = typeof found === 'string' ? UNREADABLE[found] : mismatch(found, expected)
   if (reason !== undefined) throw new DirectoryForeignError(paths.directory, `${paths.table} ${reason}`)
   return found as Superblock
