@@ -1,3 +1,4 @@
+#include <optional>
 #include <utility>
 
 #include "arguments.h"
@@ -23,12 +24,32 @@ SumWhen WhenOf(Napi::Value value) {
   ThrowInvalid("sums.when", "'before' or 'after'", value);
 }
 
+/// Like the constants in lib/binding.ts.
+constexpr std::uint64_t kInBackground = 1;
+constexpr std::uint64_t kOnThreads = 2;
+
+std::uint64_t FlagsOf(Napi::Value value) {
+  if (value.IsUndefined()) return 0;
+  const std::uint64_t flags = ToNonNegative("flags", value);
+  if (flags > (kInBackground | kOnThreads)) ThrowInvalid("flags", "an integer of 0 to 3", value);
+  return flags;
+}
+
+std::optional<Transpose> TransposeOf(Napi::Value value) {
+  if (value.IsUndefined()) return std::nullopt;
+  const Napi::Object table = ToObject("transpose", value);
+  return Transpose{.rows = ToPositive("transpose.rows", table.Get("rows")),
+                   .columns = ToPositive("transpose.columns", table.Get("columns")),
+                   .cell_bytes = ToPositive("transpose.cellBytes", table.Get("cellBytes"))};
+}
+
 /// Asks for every property before it looks at memory: a getter may transfer buffers away.
 Request RequestOf(Napi::Value value) {
   const Napi::Object job = ToObject("job", value);
   const Napi::Value runs = job.Get("runs");
   const Napi::Value sums_value = job.Get("sums");
   Request request;
+  request.rows.transpose = TransposeOf(job.Get("transpose"));
   if (sums_value.IsUndefined()) {
     request.rows.runs = ToDoubles("runs", runs);
     return request;
@@ -83,7 +104,7 @@ void RunNow(Napi::Promise::Deferred deferred, Job& job, Napi::Object into) {
   deferred.Resolve(deferred.Env().Undefined());
 }
 
-void Start(Napi::Promise::Deferred deferred, Engine& engine, double ticket,
+void Start(Napi::Promise::Deferred deferred, Engine& engine, double ticket, Urgency urgency,
            std::unique_ptr<Job> job, Napi::Object into) {
   CompletionChannel& channel = Environment::Of(deferred.Env()).channel();
   auto submission = std::make_unique<Submission>(deferred, into);
@@ -93,7 +114,7 @@ void Start(Napi::Promise::Deferred deferred, Engine& engine, double ticket,
     carried->Finish(std::move(ended), std::move(status));
     channel.Push(std::unique_ptr<Completion>(carried));
   };
-  ThrowUnlessOk(deferred.Env(), engine.Submit(ticket, std::move(job), done));
+  ThrowUnlessOk(deferred.Env(), engine.Submit(ticket, std::move(job), urgency, done));
   static_cast<void>(submission.release());
   channel.Expect(deferred.Env());
 }
@@ -102,8 +123,13 @@ void Start(Napi::Promise::Deferred deferred, Engine& engine, double ticket,
 
 Napi::Value CreateEngine(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  const std::uint64_t threads = ToPositive("threads", ToObject("options", info[0]).Get("threads"));
-  auto engine = ValueOrThrow(env, Engine::Create(static_cast<std::size_t>(threads)));
+  const Napi::Object options = ToObject("options", info[0]);
+  const std::size_t threads = ToPositive("threads", options.Get("threads"));
+  const Napi::Value disk = options.Get("diskThreads");
+  auto engine = ValueOrThrow(
+      env,
+      Engine::Create({.memory = threads,
+                      .disk = disk.IsUndefined() ? threads : ToPositive("diskThreads", disk)}));
   return Napi::Number::New(
       env, static_cast<double>(Environment::Of(env).engines().Add(std::move(engine))));
 }
@@ -114,11 +140,13 @@ Napi::Value Submit(const Napi::CallbackInfo& info) {
     Engine& engine = Environment::Of(env).engines().Get(info[0]);
     const double ticket = ToNumber("ticket", info[1]);
     const Request request = RequestOf(info[2]);
+    const std::uint64_t flags = FlagsOf(info[3]);
     auto job = ValueOrThrow(env, Job::Create(RegionTable::Process(), request.rows));
-    if (job->small() && !engine.closing()) {
+    if (job->small() && (flags & kOnThreads) == 0 && !engine.closing()) {
       RunNow(deferred, *job, request.into);
     } else {
-      Start(deferred, engine, ticket, std::move(job), request.into);
+      const auto urgency = (flags & kInBackground) == 0 ? Urgency::kWanted : Urgency::kBackground;
+      Start(deferred, engine, ticket, urgency, std::move(job), request.into);
     }
   });
 }

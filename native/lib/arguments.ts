@@ -1,6 +1,6 @@
 import { types } from 'node:util'
-import { invalidArgument, type TransferJob } from '@kvbm/core'
-import type { SlotRows } from './binding.js'
+import { invalidArgument, positiveInteger, type TransferJob, type TransposedTable } from '@kvbm/core'
+import { IN_BACKGROUND, ON_THREADS, type SlotRows } from './binding.js'
 
 // The native core refuses values of another kind; bindings in JavaScript must too, because it would make something of most of
 // them. Numbers throw `RangeError`, things of another kind `TypeError`; both name the argument. Types are asked of the engine and
@@ -54,9 +54,26 @@ type Sums = NonNullable<TransferJob['sums']>
 
 /** A job with fields that cannot be exchanged any more; its rows are still the caller's. */
 export function jobArgument(job: TransferJob): TransferJob {
-  const { runs, sums } = objectArgument('job', job)
+  const { runs, sums, transpose } = objectArgument('job', job)
   doublesArgument('runs', runs)
-  return sums === undefined ? { runs } : { runs, sums: sumsArgument(sums) }
+  return {
+    runs,
+    ...(sums === undefined ? {} : { sums: sumsArgument(sums) }),
+    ...(transpose === undefined ? {} : { transpose: transposeArgument(transpose) }),
+  }
+}
+
+/** Flags of `submit`. */
+export function flagsArgument(flags: number): number {
+  return integerArgument('flags', flags, { min: 0, max: IN_BACKGROUND | ON_THREADS })
+}
+
+function transposeArgument(transpose: TransposedTable): TransposedTable {
+  const { rows, columns, cellBytes } = objectArgument('transpose', transpose)
+  positiveInteger('transpose.rows', rows)
+  positiveInteger('transpose.columns', columns)
+  positiveInteger('transpose.cellBytes', cellBytes)
+  return { rows, columns, cellBytes }
 }
 
 function sumsArgument(sums: Sums): Sums {

@@ -1,7 +1,7 @@
 import type { TransferJob } from '@kvbm/core'
 
 /** Raised with every change of the border below; the loader refuses a library that speaks another number. */
-export const ABI_VERSION = 1
+export const ABI_VERSION = 2
 
 /**
  * Windows of a memory region start at multiples of this and are twice as long (the last ones end with the region), so that any
@@ -9,6 +9,19 @@ export const ABI_VERSION = 1
  * long, and a run across a multiple of it has no single view there.
  */
 export const WINDOW_STRIDE_BYTES = 2 ** 30
+
+/** Flag of `submit`: the job goes behind all jobs without it. */
+export const IN_BACKGROUND = 1
+/** Flag of `submit`: the job runs on the engine's threads even if it is small. */
+export const ON_THREADS = 2
+
+/** Threads of an engine. They sleep when idle and do not keep the process alive then. */
+export interface EngineOptions {
+  /** They copy and sum in memory: as many as CPUs help. */
+  readonly threads: number
+  /** They read and write files: as many as the disk wants requests at a time. Default: as many as `threads`. */
+  readonly diskThreads?: number
+}
 
 /** What a binding is and what its machine offers. Plain JSON. */
 export interface BindingDescription {
@@ -131,15 +144,14 @@ export interface Binding {
   closeRegion(region: number): void
 
   // ── Copies ──────────────────────────────────────────────────────────────
-  /** Threads that copy and do file I/O. They sleep when idle and do not keep the process alive then. */
-  createEngine(options: { readonly threads: number }): number
+  createEngine(options: EngineOptions): number
   /**
-   * Runs one job; all rows or an error. All rows are checked before a byte moves. `ticket` names it for `cancel`. Small memory-only
-   * jobs run inline. Rows are copied at the call; memory stays in use until the promise settles. Each row moves as if through a
+   * Runs one job; all rows or an error. All rows are checked before a byte moves. `ticket` names it for `cancel`. `flags` is a sum of
+   * `IN_BACKGROUND` and `ON_THREADS`, default 0. Small memory-only jobs run within the call. Rows are copied at the call; memory stays in use until the promise settles. Each row moves as if through a
    * buffer, so its ends may overlap; rows whose targets overlap other rows have no order. Blocks without pieces keep their number in `into`.
    * A read past a file's end is a `StorageIoError`.
    */
-  submit(engine: number, ticket: number, job: TransferJob): Promise<void>
+  submit(engine: number, ticket: number, job: TransferJob, flags?: number): Promise<void>
   /** True when the job had not started: its promise then rejects with an error of code `KVBM_CANCELLED`. */
   cancel(engine: number, ticket: number): boolean
   /** Refuses new jobs (`RangeError`), awaits queued and running ones, then ends the threads. Idempotent. */

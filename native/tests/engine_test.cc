@@ -27,19 +27,22 @@ struct Ended {
 
 class EngineTest : public ::testing::Test {
  protected:
-  void Start(std::size_t threads) { engine_ = std::move(Engine::Create(threads).value()); }
+  void Start(std::size_t threads) {
+    engine_ = std::move(Engine::Create({.memory = threads, .disk = threads}).value());
+  }
 
   double Add(std::shared_ptr<Memory> memory) {
     return static_cast<double>(table_.Add(std::move(memory)));
   }
 
   std::future<Ended> Submit(double ticket, const std::vector<double>& runs,
-                            const std::vector<double>& pieces = {}, std::size_t blocks = 0) {
+                            const std::vector<double>& pieces = {}, std::size_t blocks = 0,
+                            Urgency urgency = Urgency::kWanted) {
     auto job = Job::Create(
         table_, {.runs = runs, .pieces = pieces, .blocks = blocks, .sum_when = SumWhen::kAfter});
     EXPECT_TRUE(job.ok()) << job.status().message();
     auto promise = std::make_shared<std::promise<Ended>>();
-    const Status status = engine_->Submit(ticket, std::move(job.value()),
+    const Status status = engine_->Submit(ticket, std::move(job.value()), urgency,
                                           [promise](std::unique_ptr<Job> ended, Status how) {
                                             promise->set_value({std::move(ended), std::move(how)});
                                           });
@@ -159,7 +162,7 @@ class BusyEngineTest : public EngineTest {
     Start(1);
     auto job = Job::Create(table_, {});
     ASSERT_TRUE(engine_
-                    ->Submit(0, std::move(job.value()),
+                    ->Submit(0, std::move(job.value()), Urgency::kWanted,
                              [this](std::unique_ptr<Job>, const Status&) { gate_.Hold(); })
                     .ok());
     gate_.WaitUntilHeld();
@@ -184,6 +187,52 @@ TEST_F(BusyEngineTest, CancelsWhatWaitsAndLeavesItsTargetAlone) {
   EXPECT_TRUE(second.get().status.ok());
 }
 
+/// The order in which jobs end on the only thread, by ticket.
+class OrderTest : public BusyEngineTest {
+ protected:
+  void Add(double ticket, Urgency urgency) {
+    const auto done = [this, ticket](std::unique_ptr<Job>, const Status&) {
+      order_.push_back(ticket);
+    };
+    auto job = std::move(Job::Create(table_, {}).value());
+    ASSERT_TRUE(engine_->Submit(ticket, std::move(job), urgency, done).ok());
+  }
+
+  std::vector<double> Run() {
+    gate_.Open();
+    CloseAndWait();
+    return order_;
+  }
+
+ private:
+  std::vector<double> order_;
+};
+
+TEST_F(OrderTest, WhatIsWantedGoesBeforeWhatIsNot) {
+  Add(1, Urgency::kBackground);
+  Add(2, Urgency::kWanted);
+  Add(3, Urgency::kBackground);
+  Add(4, Urgency::kWanted);
+  EXPECT_EQ(Run(), (std::vector<double>{2, 4, 1, 3}));
+}
+
+TEST_F(OrderTest, WhatIsNotWantedGoesOnAlthoughMoreIsWanted) {
+  for (int i = 0; i < 20; i++) Add(i, Urgency::kWanted);
+  Add(100, Urgency::kBackground);
+  const std::vector<double> order = Run();
+  EXPECT_LT(std::ranges::find(order, 100) - order.begin(), 10);
+}
+
+TEST_F(BusyEngineTest, CopiesInMemoryWhileTheDisksThreadsAreIdleOrBusy) {
+  const TemporaryFolder folder;
+  auto source = Pattern(1000);
+  const double from = Add(MemoryOver(source));
+  const double file = static_cast<double>(table_.Add(NewFile(folder / "written")));
+  // The thread for memory is held; the one for files is not.
+  EXPECT_TRUE(Submit(1, {from, 0, file, 0, 1000}).get().status.ok());
+  gate_.Open();
+}
+
 TEST_F(BusyEngineTest, RunsWhatWaitsBeforeItCloses) {
   auto source = Pattern(kBytes);
   std::vector<std::byte> target(kBytes);
@@ -192,7 +241,8 @@ TEST_F(BusyEngineTest, RunsWhatWaitsBeforeItCloses) {
   std::promise<void> closed;
   engine_->Close([&] { closed.set_value(); });
   EXPECT_TRUE(engine_->closing());
-  EXPECT_EQ(engine_->Submit(2, std::move(Job::Create(table_, {}).value()), {}).code(),
+  EXPECT_EQ(engine_->Submit(2, std::move(Job::Create(table_, {}).value()), Urgency::kWanted, {})
+                .code(),
             StatusCode::kInvalidArgument);
   gate_.Open();
   closed.get_future().wait();
@@ -219,7 +269,8 @@ TEST_F(BusyEngineTest, IsClosedAfterTheLastJobIsDoneAlsoIfThatWasCancelled) {
     // Time for a thread that would close too early.
     waited = is_closed.wait_for(std::chrono::milliseconds(50));
   };
-  ASSERT_TRUE(engine_->Submit(1, std::move(Job::Create(table_, {}).value()), done).ok());
+  ASSERT_TRUE(
+      engine_->Submit(1, std::move(Job::Create(table_, {}).value()), Urgency::kWanted, done).ok());
   engine_->Close([&] { closed.set_value(); });
   EXPECT_TRUE(engine_->Cancel(1));
   EXPECT_EQ(waited, std::future_status::timeout);
@@ -243,8 +294,10 @@ TEST_F(EngineTest, DestroyedWithJobsQueuedRunsThem) {
 }
 
 TEST(Engine, WantsASensibleNumberOfThreads) {
-  EXPECT_EQ(Engine::Create(0).status().code(), StatusCode::kInvalidArgument);
-  EXPECT_EQ(Engine::Create(1'000'000).status().code(), StatusCode::kInvalidArgument);
+  for (const EngineThreads threads :
+       {EngineThreads{0, 1}, {1, 0}, {1'000'000, 1}, {1, 1'000'000}}) {
+    EXPECT_EQ(Engine::Create(threads).status().code(), StatusCode::kInvalidArgument);
+  }
 }
 
 }  // namespace

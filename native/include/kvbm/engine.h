@@ -13,19 +13,30 @@ namespace kvbm {
 
 inline constexpr std::size_t kEngineThreadsMax = 1024;
 
-/// Threads that run jobs. They sleep when there is none; a long job is shared by all of them.
+/// How many threads of each kind. A disk wants more requests at a time than there are CPUs.
+struct EngineThreads {
+  /// Copy and sum in memory.
+  std::size_t memory = 1;
+  /// Read and write files.
+  std::size_t disk = 1;
+};
+
+/// Who waits for a job: somebody who wants blocks, or nobody.
+enum class Urgency : std::uint8_t { kWanted, kBackground };
+
+/// Threads that run jobs. They sleep when there is none; a long job is shared by all of its kind.
 class Engine {
  public:
   /// Gets the job back when nothing touches it any more. Called on a thread of the engine, or on
   /// the caller's for a job that was cancelled.
   using Done = std::function<void(std::unique_ptr<Job>, Status)>;
 
-  static Result<std::unique_ptr<Engine>> Create(std::size_t threads);
+  static Result<std::unique_ptr<Engine>> Create(EngineThreads threads);
 
   virtual ~Engine() = default;
 
   /// `kInvalidArgument` after `Close`; `done` is not called then.
-  virtual Status Submit(double ticket, std::unique_ptr<Job> job, Done done) = 0;
+  virtual Status Submit(double ticket, std::unique_ptr<Job> job, Urgency urgency, Done done) = 0;
 
   /// True when the first job of that ticket had not started: it is done with `kCancelled` then.
   virtual bool Cancel(double ticket) = 0;

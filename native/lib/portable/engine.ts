@@ -1,9 +1,11 @@
 import type { TransferJob } from '@kvbm/core'
+import { IN_BACKGROUND, ON_THREADS } from '../binding.js'
 import { PortableJob } from './job.js'
 import type { PortableRegions } from './regions.js'
 
 interface Queued {
   readonly ticket: number
+  readonly inBackground: boolean
   readonly start: () => void
   readonly cancel: () => void
 }
@@ -25,12 +27,12 @@ export class PortableEngine {
     this.#threads = threads
   }
 
-  async submit(ticket: number, job: TransferJob): Promise<void> {
+  async submit(ticket: number, job: TransferJob, flags: number): Promise<void> {
     if (this.#closed) throw new RangeError('engine: it is closed')
     const work = new PortableJob(this.#regions, job)
-    if (work.small) return work.runNow()
+    if (work.small && (flags & ON_THREADS) === 0) return work.runNow()
     const release = this.#regions.hold(work.regions.values())
-    const done = this.#enqueue(ticket, work).finally(release)
+    const done = this.#enqueue(ticket, work, (flags & IN_BACKGROUND) !== 0).finally(release)
     this.#unsettled.add(done)
     try {
       await done
@@ -52,16 +54,22 @@ export class PortableEngine {
     await Promise.allSettled(this.#unsettled)
   }
 
-  #enqueue(ticket: number, work: PortableJob): Promise<void> {
+  #enqueue(ticket: number, work: PortableJob, inBackground: boolean): Promise<void> {
     return new Promise((resolve, reject) => {
       const start = (): void =>
         void work
           .run()
           .finally(() => this.#ended())
           .then(resolve, reject)
-      this.#queue.push({ ticket, start, cancel: () => reject(cancelled()) })
+      this.#insert({ ticket, inBackground, start, cancel: () => reject(cancelled()) })
       this.#startNext()
     })
+  }
+
+  /** Behind all others, or before those in the background. */
+  #insert(queued: Queued): void {
+    const first = queued.inBackground ? -1 : this.#queue.findIndex(({ inBackground }) => inBackground)
+    this.#queue.splice(first < 0 ? this.#queue.length : first, 0, queued)
   }
 
   #startNext(): void {

@@ -1,6 +1,7 @@
 import { invalidArgument, positiveInteger, type TransferJob } from '@kvbm/core'
 import {
   bytesArgument,
+  flagsArgument,
   integerArgument,
   numberArgument,
   objectArgument,
@@ -13,6 +14,7 @@ import {
   type Binding,
   type BindingDescription,
   type CommitResult,
+  type EngineOptions,
   type FileRegion,
   type LockHandle,
   type MemoryRegion,
@@ -137,16 +139,17 @@ export class PortableBinding implements Binding {
     this.#regions.close(region)
   }
 
-  createEngine(options: { readonly threads: number }): number {
-    const { threads } = objectArgument('options', options)
+  createEngine(options: EngineOptions): number {
+    const { threads, diskThreads = threads } = objectArgument('options', options)
     integerArgument('threads', threads, { min: 1, max: ENGINE_THREADS_MAX })
+    integerArgument('diskThreads', diskThreads, { min: 1, max: ENGINE_THREADS_MAX })
     const engine = new PortableEngine(this.#regions, threads)
     this.#engines.set(this.#nextEngine, engine)
     return this.#nextEngine++
   }
 
-  async submit(engine: number, ticket: number, job: TransferJob): Promise<void> {
-    await this.#engine(engine).submit(numberArgument('ticket', ticket), job)
+  async submit(engine: number, ticket: number, job: TransferJob, flags = 0): Promise<void> {
+    await this.#engine(engine).submit(numberArgument('ticket', ticket), job, flagsArgument(flags))
   }
 
   cancel(engine: number, ticket: number): boolean {

@@ -1,13 +1,14 @@
 #include "kvbm/engine.h"
 
-#include <algorithm>
+#include <array>
 #include <condition_variable>
-#include <deque>
+#include <list>
 #include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "copy/ready_queue.h"
 #include "kvbm/mutex.h"
 #include "text.h"
 
@@ -18,20 +19,38 @@ namespace {
 struct Pending {
   double ticket = 0;
   std::unique_ptr<Job> job;
+  Urgency urgency = Urgency::kWanted;
   Engine::Done done;
   std::size_t phase = 0;
   std::size_t next_item = 0;
   std::size_t running = 0;
   bool started = false;
   Status status;
+  /// Where it stands among all jobs.
+  std::list<std::unique_ptr<Pending>>::iterator place;
 
-  bool HasItems() const { return status.ok() && next_item < job->ItemCount(phase); }
+  std::size_t ItemsLeft() const { return job->ItemCount(phase) - next_item; }
+  bool HasItems() const { return status.ok() && ItemsLeft() > 0; }
 
   /// Goes on to the first phase with something to do.
   void SkipEmptyPhases() {
     while (status.ok() && !HasItems() && phase + 1 < job->phase_count()) {
       phase++;
       next_item = 0;
+    }
+  }
+};
+
+/// Threads of one kind and what is ready for them. Guarded by the engine's mutex.
+struct Lane {
+  ReadyQueue<Pending> ready;
+  std::condition_variable wake;
+
+  void Wake(std::size_t items) {
+    if (items > 1) {
+      wake.notify_all();
+    } else {
+      wake.notify_one();
     }
   }
 };
@@ -46,40 +65,49 @@ class ThreadedEngine final : public Engine {
   ThreadedEngine(const ThreadedEngine&) = delete;
   ThreadedEngine& operator=(const ThreadedEngine&) = delete;
 
-  Status Start(std::size_t threads) {
-    CountThreads(threads);
-    threads_.reserve(threads);
+  Status Start(EngineThreads threads) {
+    const std::size_t count = threads.memory + threads.disk;
+    CountThreads(count);
+    threads_.reserve(count);
     try {
-      while (threads_.size() < threads) threads_.emplace_back([this] { Work(); });
+      while (threads_.size() < count) {
+        Lane& lane = threads_.size() < threads.memory ? memory_ : disk_;
+        threads_.emplace_back([this, &lane] { Work(lane); });
+      }
     } catch (const std::system_error& error) {
       CountThreads(threads_.size());
       return {StatusCode::kUnavailable,
-              Text("The system gave ", threads_.size(), " of ", threads,
+              Text("The system gave ", threads_.size(), " of ", count,
                    " threads. Ask for fewer or raise the limit."),
               error.code().value()};
     }
     return {};
   }
 
-  Status Submit(double ticket, std::unique_ptr<Job> job, Done done) override {
+  Status Submit(double ticket, std::unique_ptr<Job> job, Urgency urgency, Done done) override {
     auto pending = std::make_unique<Pending>();
     pending->ticket = ticket;
     pending->job = std::move(job);
+    pending->urgency = urgency;
     pending->done = std::move(done);
     pending->SkipEmptyPhases();
     const MutexLock lock(mutex_);
     if (closing_) return InvalidArgument("engine: it is closed");
     jobs_.push_back(std::move(pending));
-    MakeReady(lock, jobs_.back().get(), ready_.end());
+    Pending* const added = jobs_.back().get();
+    added->place = std::prev(jobs_.end());
+    // A job with nothing to do is ready too: the thread that takes it finds it done.
+    LaneOf(*added).ready.PushBack(added, urgency);
+    LaneOf(*added).Wake(added->ItemsLeft());
     return {};
   }
 
   bool Cancel(double ticket) override {
-    return CancelFirst([&](const Pending& pending) { return pending.ticket == ticket; });
+    return CancelFirst([&](const Pending* pending) { return pending->ticket == ticket; });
   }
 
   void CancelQueued() override {
-    while (CancelFirst([](const Pending&) { return true; })) {
+    while (CancelFirst([](const Pending*) { return true; })) {
     }
   }
 
@@ -88,7 +116,7 @@ class ThreadedEngine final : public Engine {
     if (closing_) return;
     closing_ = true;
     closed_ = std::move(closed);
-    wake_.notify_all();
+    WakeAll(lock);
   }
 
   bool closing() const override {
@@ -108,60 +136,57 @@ class ThreadedEngine final : public Engine {
     live_threads_ = threads;
   }
 
-  /// A job with nothing to do is ready too: the thread that takes it finds it done.
-  void MakeReady(const MutexLock&, Pending* pending, std::deque<Pending*>::iterator place)
-      KVBM_REQUIRES(mutex_) {
-    const std::size_t items = pending->job->ItemCount(pending->phase) - pending->next_item;
-    ready_.insert(place, pending);
-    if (items > 1) {
-      wake_.notify_all();
-    } else {
-      wake_.notify_one();
-    }
+  Lane& LaneOf(const Pending& pending) KVBM_REQUIRES(mutex_) {
+    return pending.job->UsesDisk(pending.phase) ? disk_ : memory_;
   }
 
-  void Work() {
-    const std::function<void()> closed = RunUntilClosed();
+  void WakeAll(const MutexLock&) KVBM_REQUIRES(mutex_) {
+    memory_.wake.notify_all();
+    disk_.wake.notify_all();
+  }
+
+  void Work(Lane& lane) {
+    const std::function<void()> closed = RunUntilClosed(lane);
     if (closed != nullptr) closed();
   }
 
   /// The last thread gets what is to be called at the end.
-  std::function<void()> RunUntilClosed() {
+  std::function<void()> RunUntilClosed(Lane& lane) {
     const MutexLock lock(mutex_);
-    while (AwaitJob(lock)) Step(lock);
+    while (AwaitJob(lock, lane)) Step(lock, lane);
     return --live_threads_ > 0 ? nullptr : std::move(closed_);
   }
 
   /// False when there will be none any more.
-  bool AwaitJob(const MutexLock&) KVBM_REQUIRES(mutex_) {
-    while (ready_.empty() && !(closing_ && jobs_.empty())) mutex_.WaitFor(wake_);
-    return !ready_.empty();
+  bool AwaitJob(const MutexLock&, Lane& lane) KVBM_REQUIRES(mutex_) {
+    while (lane.ready.empty() && !(closing_ && jobs_.empty())) mutex_.WaitFor(lane.wake);
+    return !lane.ready.empty();
   }
 
-  /// Takes one item of the first job and runs it, without the lock.
-  void Step(const MutexLock& lock) KVBM_REQUIRES(mutex_) {
-    Pending* const pending = ready_.front();
+  /// Takes one item of the job whose turn it is and runs it, without the lock.
+  void Step(const MutexLock& lock, Lane& lane) KVBM_REQUIRES(mutex_) {
+    Pending* const pending = lane.ready.Next();
     pending->started = true;
     pending->running++;
     const bool has_item = pending->HasItems();
     const std::size_t phase = pending->phase;
     const std::size_t item = pending->next_item;
     if (has_item) pending->next_item++;
-    if (!pending->HasItems()) ready_.pop_front();
+    if (!pending->HasItems()) lane.ready.Remove(pending);
     if (has_item) {
       mutex_.Unlock();
       Status status = pending->job->RunItem(phase, item);
       mutex_.Lock();
-      if (!status.ok()) Fail(lock, pending, std::move(status));
+      if (!status.ok()) Fail(lock, lane, pending, std::move(status));
     }
     pending->running--;
     if (pending->running == 0 && !pending->HasItems()) GoOn(lock, pending);
   }
 
   /// The first failure counts; items that were not taken are left.
-  void Fail(const MutexLock&, Pending* pending, Status status) KVBM_REQUIRES(mutex_) {
+  void Fail(const MutexLock&, Lane& lane, Pending* pending, Status status) KVBM_REQUIRES(mutex_) {
     if (!pending->status.ok()) return;
-    std::erase(ready_, pending);
+    lane.ready.Remove(pending);
     pending->status = std::move(status);
   }
 
@@ -169,14 +194,15 @@ class ThreadedEngine final : public Engine {
   void GoOn(const MutexLock& lock, Pending* pending) KVBM_REQUIRES(mutex_) {
     pending->SkipEmptyPhases();
     if (pending->HasItems()) {
-      MakeReady(lock, pending, ready_.begin());
+      LaneOf(*pending).ready.PushFront(pending, pending->urgency);
+      LaneOf(*pending).Wake(pending->ItemsLeft());
       return;
     }
     const std::unique_ptr<Pending> finished = Remove(lock, pending);
     mutex_.Unlock();
     finished->done(std::move(finished->job), std::move(finished->status));
     mutex_.Lock();
-    if (closing_ && jobs_.empty()) wake_.notify_all();
+    if (closing_ && jobs_.empty()) WakeAll(lock);
   }
 
   template <typename Condition>
@@ -194,34 +220,33 @@ class ThreadedEngine final : public Engine {
   template <typename Condition>
   Pending* TakeFirst(Condition matches) {
     const MutexLock lock(mutex_);
-    const auto found = std::ranges::find_if(
-        ready_, [&](const Pending* pending) { return !pending->started && matches(*pending); });
-    if (found == ready_.end()) return nullptr;
-    Pending* const taken = *found;
-    ready_.erase(found);
-    return taken;
+    const auto waits = [&](const Pending* pending) { return !pending->started && matches(pending); };
+    for (Lane* lane : {&memory_, &disk_}) {
+      Pending* const found = lane->ready.Find(waits);
+      if (found == nullptr) continue;
+      lane->ready.Remove(found);
+      return found;
+    }
+    return nullptr;
   }
 
-  void Forget(const Pending* pending) {
+  void Forget(Pending* pending) {
     const MutexLock lock(mutex_);
     static_cast<void>(Remove(lock, pending));
-    if (closing_ && jobs_.empty()) wake_.notify_all();
+    if (closing_ && jobs_.empty()) WakeAll(lock);
   }
 
-  std::unique_ptr<Pending> Remove(const MutexLock&, const Pending* pending) KVBM_REQUIRES(mutex_) {
-    const auto found = std::ranges::find_if(
-        jobs_, [&](const std::unique_ptr<Pending>& job) { return job.get() == pending; });
-    std::unique_ptr<Pending> removed = std::move(*found);
-    jobs_.erase(found);
+  std::unique_ptr<Pending> Remove(const MutexLock&, Pending* pending) KVBM_REQUIRES(mutex_) {
+    std::unique_ptr<Pending> removed = std::move(*pending->place);
+    jobs_.erase(removed->place);
     return removed;
   }
 
   mutable Mutex mutex_;
-  std::condition_variable wake_;
-  /// Jobs that are not done, oldest first.
-  std::deque<std::unique_ptr<Pending>> jobs_ KVBM_GUARDED_BY(mutex_);
-  /// Those of them that have items to take, in the order in which threads take them.
-  std::deque<Pending*> ready_ KVBM_GUARDED_BY(mutex_);
+  /// Jobs that are not done, oldest first. Each is ready in at most one lane.
+  std::list<std::unique_ptr<Pending>> jobs_ KVBM_GUARDED_BY(mutex_);
+  Lane memory_ KVBM_GUARDED_BY(mutex_);
+  Lane disk_ KVBM_GUARDED_BY(mutex_);
   std::function<void()> closed_ KVBM_GUARDED_BY(mutex_);
   std::size_t live_threads_ KVBM_GUARDED_BY(mutex_) = 0;
   bool closing_ KVBM_GUARDED_BY(mutex_) = false;
@@ -229,13 +254,17 @@ class ThreadedEngine final : public Engine {
   std::vector<std::thread> threads_;
 };
 
+Status CheckCount(const char* name, std::size_t threads) {
+  if (threads >= 1 && threads <= kEngineThreadsMax) return {};
+  return InvalidArgument(
+      Text(name, ": expected 1 to ", kEngineThreadsMax, ", got ", threads, " (number)"));
+}
+
 }  // namespace
 
-Result<std::unique_ptr<Engine>> Engine::Create(std::size_t threads) {
-  if (threads < 1 || threads > kEngineThreadsMax) {
-    return InvalidArgument(
-        Text("threads: expected 1 to ", kEngineThreadsMax, ", got ", threads, " (number)"));
-  }
+Result<std::unique_ptr<Engine>> Engine::Create(EngineThreads threads) {
+  KVBM_RETURN_IF_ERROR(CheckCount("threads", threads.memory));
+  KVBM_RETURN_IF_ERROR(CheckCount("diskThreads", threads.disk));
   auto engine = std::make_unique<ThreadedEngine>();
   KVBM_RETURN_IF_ERROR(engine->Start(threads));
   return std::unique_ptr<Engine>(std::move(engine));

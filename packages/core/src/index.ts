@@ -53,4 +53,11 @@ export type {
 export { TIER_NAMES, type TierName } from './tier.js'
 export { TIMER_MS_MAX } from './timer-ms-max.js'
 export type { TransferAgent } from './transfer-agent.js'
-export type { TransferJob, TransferOptions, TransferRuntime, TransferRuntimeStats } from './transfer-runtime.js'
+export type {
+  TransferJob,
+  TransferOptions,
+  TransferPriority,
+  TransferRuntime,
+  TransferRuntimeStats,
+  TransposedTable,
+} from './transfer-runtime.js'

@@ -1,9 +1,10 @@
 import { invalidArgument, type TransferJob } from '@kvbm/core'
-import { bytesArgument, jobArgument, numberArgument, rowsArgument, wordsArgument } from '../../arguments.js'
+import { bytesArgument, flagsArgument, jobArgument, numberArgument, rowsArgument, wordsArgument } from '../../arguments.js'
 import type {
   Binding,
   BindingDescription,
   CommitResult,
+  EngineOptions,
   FileRegion,
   LockHandle,
   MemoryRegion,
@@ -16,6 +17,13 @@ import type { FaultController } from './fault-controller.js'
 import { copyOfJob, firstBytes, placeOfBit, touchesOfJob } from './faulty-job.js'
 import { FaultyRegions } from './faulty-regions.js'
 import { RecordWriter } from './record-writer.js'
+
+/** What `submit` was told beside the job. */
+interface Order {
+  readonly engine: number
+  readonly ticket: number
+  readonly flags: number
+}
 
 /** Names jobs of our own, which nobody cancels. */
 const OWN_TICKET = Number.MAX_SAFE_INTEGER
@@ -99,15 +107,15 @@ export class FaultyBinding implements Binding {
     this.#regions.close(region)
   }
 
-  createEngine(options: { readonly threads: number }): number {
+  createEngine(options: EngineOptions): number {
     return this.#inner.createEngine(options)
   }
 
-  async submit(engine: number, ticket: number, job: TransferJob): Promise<void> {
+  async submit(engine: number, ticket: number, job: TransferJob, flags = 0): Promise<void> {
     if (this.#closingEngines.has(engine)) throw invalidArgument('engine', 'the number of an open engine', engine)
     numberArgument('engine', engine)
     numberArgument('ticket', ticket)
-    const running = this.#run(engine, ticket, copyOfJob(jobArgument(job)))
+    const running = this.#run({ engine, ticket, flags: flagsArgument(flags) }, copyOfJob(jobArgument(job)))
     const jobs = this.#jobs.get(engine) ?? new Set()
     this.#jobs.set(engine, jobs.add(running))
     try {
@@ -187,34 +195,35 @@ export class FaultyBinding implements Binding {
     })
   }
 
-  async #run(engine: number, ticket: number, job: TransferJob): Promise<void> {
+  async #run(order: Order, job: TransferJob): Promise<void> {
     const touches = touchesOfJob(job)
     const regions = new Set(touches.map(({ region }) => region!))
     await this.#regions.using(regions, async () => {
-      const held = this.#faults.heldUp(touches, jobName(engine, ticket))
+      const held = this.#faults.heldUp(touches, jobName(order.engine, order.ticket))
       if (held !== undefined) await held
-      await this.#submitWith(this.#faults.take(touches), engine, ticket, job)
+      await this.#submitWith(this.#faults.take(touches), order, job)
     })
   }
 
-  async #submitWith(fault: Fault | undefined, engine: number, ticket: number, job: TransferJob): Promise<void> {
+  async #submitWith(fault: Fault | undefined, order: Order, job: TransferJob): Promise<void> {
+    const { engine, ticket, flags } = order
     switch (fault?.kind) {
       case undefined:
-        return this.#inner.submit(engine, ticket, job)
+        return this.#inner.submit(engine, ticket, job, flags)
       case 'error':
         throw errorOfCode(fault.code)
       case 'short':
-        await this.#inner.submit(engine, ticket, { runs: firstBytes(job.runs, fault.bytes) })
+        await this.#inner.submit(engine, ticket, { runs: firstBytes(job.runs, fault.bytes) }, flags)
         throw shortAccess(fault.bytes)
       case 'flip':
-        return this.#submitFlipped(fault.bit, engine, ticket, job)
+        return this.#submitFlipped(fault.bit, order, job)
     }
   }
 
   /** The bit is wrong before what arrived is summed, as with a device that lies. */
-  async #submitFlipped(bit: number, engine: number, ticket: number, { runs, sums }: TransferJob): Promise<void> {
-    const before = sums?.when === 'before' ? { runs, sums } : { runs }
-    await this.#inner.submit(engine, ticket, before)
+  async #submitFlipped(bit: number, { engine, ticket, flags }: Order, { sums, ...job }: TransferJob): Promise<void> {
+    const { runs } = job
+    await this.#inner.submit(engine, ticket, sums?.when === 'before' ? { ...job, sums } : job, flags)
     const place = placeOfBit(runs, bit)
     if (place !== undefined) await this.#flip(engine, place.region, place.offset, bit)
     if (sums?.when === 'after') await this.#inner.submit(engine, OWN_TICKET, { runs: new Float64Array(0), sums })
