@@ -1,26 +1,34 @@
 import { availableParallelism } from 'node:os'
 import {
   ClosedError,
+  checkWait,
+  DeadlineError,
   positiveInteger,
   StorageIoError,
+  TIMER_MS_MAX,
   type TransferJob,
   type TransferOptions,
   type TransferRuntime,
   type TransferRuntimeStats,
 } from '@kvbm/core'
-import { type Binding, loadBinding } from '@kvbm/native'
+import { type Binding, IN_BACKGROUND, loadBinding, ON_THREADS } from '@kvbm/native'
 
-/** A disk wants several requests in flight, also on a machine with two CPUs; the threads sleep meanwhile. */
-const THREADS_MIN = 4
+/** More threads than this copy no faster on any machine: its memory is the bound. */
 const THREADS_MAX = 8
+/** Requests that a disk wants at a time; its threads sleep while it works. */
+const DISK_THREADS = 8
 /** Far above what a healthy machine has under way, far below what would fill the heap. */
 const JOBS_MAX = 4096
+/** Small jobs run within `submit` until they moved so much in one turn of the event loop: some ten microseconds of it. */
+const INLINE_BYTES_PER_TURN = 1024 * 1024
 const NUMBERS_PER_RUN = 5
 
 /** Threads and bounds of a transfer runtime. */
 export interface TransferRuntimeOptions {
-  /** Threads that copy and do file I/O. Default: one per CPU, at least 4 (the depth a disk wants), at most 8. */
+  /** Threads that copy and sum in memory. Default: one per CPU, at most 8. */
   readonly threads?: number
+  /** Threads that read and write files. Default: 8, or `threads` where that is given. */
+  readonly diskThreads?: number
   /** Default: the native library, or its portable twin where there is none. */
   readonly binding?: Binding
   /** Jobs submitted and not finished; a further one is refused at once with `StorageIoError`. Default 4096. */
@@ -31,49 +39,51 @@ export interface TransferRuntimeOptions {
 export class NativeTransferRuntime implements TransferRuntime {
   readonly binding: Binding
   readonly threads: number
+  readonly diskThreads: number
   readonly jobsMax: number
   readonly #engine: number
   readonly #tickets = new Set<number>()
   #nextTicket = 1
   #jobs = 0
   #bytes = 0
+  #inlineBytes = 0
   #closing: Promise<void> | undefined
 
   constructor(options: TransferRuntimeOptions = {}) {
-    this.threads = positiveInteger('threads', options.threads ?? defaultThreads())
+    this.threads = positiveInteger('threads', options.threads ?? Math.min(availableParallelism(), THREADS_MAX))
+    this.diskThreads = positiveInteger('diskThreads', options.diskThreads ?? options.threads ?? DISK_THREADS)
     this.jobsMax = positiveInteger('jobsMax', options.jobsMax ?? JOBS_MAX)
     this.binding = options.binding ?? loadBinding()
-    this.#engine = this.binding.createEngine({ threads: this.threads })
+    this.#engine = this.binding.createEngine({ threads: this.threads, diskThreads: this.diskThreads })
   }
 
   /**
-   * Runs one job: all rows, or a rejection. A signal takes back a job that has not started (rejects with its reason);
-   * one that has started is awaited, because its memory is in use until it ends.
+   * Runs one job: all rows, or a rejection. A signal takes back a job that has not started (rejects with its reason), a deadline
+   * too (`DeadlineError`); one that has started is awaited, because its memory is in use until it ends.
    */
   async submit(job: TransferJob, options?: TransferOptions): Promise<void> {
-    const signal = options?.signal
     if (this.#closing !== undefined) throw new ClosedError('transfer runtime')
-    signal?.throwIfAborted()
     if (this.#tickets.size >= this.jobsMax) throw queueFull(this.jobsMax)
+    const bytes = bytesOf(job.runs)
+    const flags = (options?.priority === 'offload' ? IN_BACKGROUND : 0) | this.#placeOf(bytes)
     const ticket = this.#nextTicket++
-    const cancel = (): void => void this.binding.cancel(this.#engine, ticket)
     this.#tickets.add(ticket)
-    signal?.addEventListener('abort', cancel, { once: true })
     try {
-      await this.binding.submit(this.#engine, ticket, job)
+      if (options?.signal === undefined && options?.deadlineMs === undefined)
+        await this.binding.submit(this.#engine, ticket, job, flags)
+      else await this.#whileWanted({ ticket, job, flags }, options)
       this.#jobs += 1
-      this.#bytes += bytesOf(job.runs)
+      this.#bytes += bytes
     } catch (error) {
-      throw isCancelled(error) ? this.#whyCancelled(signal) : error
+      throw isCancelled(error) ? new ClosedError('transfer runtime') : error
     } finally {
       this.#tickets.delete(ticket)
-      signal?.removeEventListener('abort', cancel)
     }
   }
 
-  /** `jobs` and `bytes` count what succeeded. A thread runs one job at a time, so at most `threads` are running. */
+  /** `jobs` and `bytes` count what succeeded. A thread runs one job at a time, so at most as many as threads of a kind are running. */
   stats(): TransferRuntimeStats {
-    const running = Math.min(this.#tickets.size, this.threads)
+    const running = Math.min(this.#tickets.size, Math.max(this.threads, this.diskThreads))
     return { queued: this.#tickets.size - running, running, jobs: this.#jobs, bytes: this.#bytes }
   }
 
@@ -96,9 +106,45 @@ export class NativeTransferRuntime implements TransferRuntime {
     await this.binding.closeEngine(this.#engine)
   }
 
-  #whyCancelled(signal: AbortSignal | undefined): unknown {
-    return signal?.aborted ? signal.reason : new ClosedError('transfer runtime')
+  /** Small jobs may run within the call, until they would hold up the event loop. */
+  #placeOf(bytes: number): number {
+    if (this.#inlineBytes === 0)
+      setImmediate(() => {
+        this.#inlineBytes = 0
+      })
+    this.#inlineBytes += bytes
+    return this.#inlineBytes <= INLINE_BYTES_PER_TURN ? 0 : ON_THREADS
   }
+
+  async #whileWanted({ ticket, job, flags }: Order, options: TransferOptions): Promise<void> {
+    checkWait(options)
+    const { signal, deadlineMs } = options
+    signal?.throwIfAborted()
+    let isLate = false
+    const cancel = (): void => void this.binding.cancel(this.#engine, ticket)
+    const expire = (): void => {
+      isLate = true
+      cancel()
+    }
+    const timer = deadlineMs === undefined ? undefined : setTimeout(expire, Math.min(deadlineMs, TIMER_MS_MAX))
+    signal?.addEventListener('abort', cancel, { once: true })
+    try {
+      await this.binding.submit(this.#engine, ticket, job, flags)
+    } catch (error) {
+      if (!isCancelled(error)) throw error
+      signal?.throwIfAborted()
+      throw isLate ? new DeadlineError('Waiting for a transfer thread', deadlineMs!) : error
+    } finally {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', cancel)
+    }
+  }
+}
+
+interface Order {
+  readonly ticket: number
+  readonly job: TransferJob
+  readonly flags: number
 }
 
 /** A transfer runtime of your own; close it after the last storage that uses it. */
@@ -112,10 +158,6 @@ let shared: NativeTransferRuntime | undefined
 export function defaultTransferRuntime(): NativeTransferRuntime {
   if (shared === undefined || shared.closed) shared = new NativeTransferRuntime()
   return shared
-}
-
-function defaultThreads(): number {
-  return Math.min(Math.max(availableParallelism(), THREADS_MIN), THREADS_MAX)
 }
 
 function bytesOf(runs: Float64Array): number {

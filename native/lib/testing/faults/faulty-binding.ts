@@ -1,5 +1,12 @@
 import { invalidArgument, type TransferJob } from '@kvbm/core'
-import { bytesArgument, flagsArgument, jobArgument, numberArgument, rowsArgument, wordsArgument } from '../../arguments.js'
+import {
+  bytesArgument,
+  flagsArgument,
+  jobArgument,
+  numberArgument,
+  rowsArgument,
+  wordsArgument,
+} from '../../arguments.js'
 import type {
   Binding,
   BindingDescription,
