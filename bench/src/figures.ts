@@ -1,6 +1,6 @@
 import { type Spread, spreadOf } from './harness.js'
 
-export type Unit = 'ms' | 'bytes' | 'times' | '%' | ''
+export type Unit = 'µs' | 'ms' | 'bytes' | 'times' | '%' | ''
 
 /** What the median must be. */
 export interface Goal {

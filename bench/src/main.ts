@@ -11,6 +11,7 @@ import { ttft } from './engine/ttft.js'
 import { formatReport, type Report } from './figures.js'
 import { measure, type Subject, type SubjectResult } from './harness.js'
 import { hashing } from './hashing.js'
+import { latency } from './latency.js'
 import { describeMachine, loadNow } from './machine.js'
 import { poolReplay } from './pool-replay.js'
 import { printRates } from './print-rates.js'
@@ -35,12 +36,15 @@ const ENGINE: Readonly<Record<string, (options: EngineOptions) => Promise<Report
   soak,
 }
 
+/** Reports of the parts: seconds each. */
+const PARTS: Readonly<Record<string, (options: EngineOptions) => Promise<Report[]>>> = { latency }
+
 const HELP = `Usage: npm run bench -- [flags]
 
 Measures the hot paths against a peer and against the machine's limit in the same run: contenders take turns, rates are medians
 with their spread, ratios are taken round by round. With --only engine the cache under a real engine.
 
-  --only NAME      one of: ${Object.keys(SUBJECTS).join(', ')},
+  --only NAME      one of: ${Object.keys({ ...SUBJECTS, ...PARTS }).join(', ')},
                    ${Object.keys(ENGINE).join(', ')}; engine: those that begin so
   --rounds N       counted rounds (default 9, of engine 5)
   --models REF,…   models of engine-ttft (default random:llama1b,random:smol135)
@@ -62,16 +66,17 @@ async function main(): Promise<void> {
   const { values } = parseArgs({ options: FLAGS })
   if (values.help === true) return void console.log(HELP)
   const subjects = Object.keys(SUBJECTS).filter((name) => values.only === undefined || values.only === name)
+  const parts = Object.keys(PARTS).filter((name) => values.only === undefined || values.only === name)
   const engine = Object.keys(ENGINE).filter((name) => values.only === name || name.startsWith(`${values.only}-`))
   const rounds = Number(values.rounds ?? (engine.length > 0 ? 5 : 9))
   const seconds = Number(values.seconds)
-  if (subjects.length + engine.length === 0 || !isCount(rounds) || !isCount(seconds))
+  if (subjects.length + parts.length + engine.length === 0 || !isCount(rounds) || !isCount(seconds))
     throw new Error(`Unknown subject or bad number.\n${HELP}`)
   const load = loadNow()
   const results: (SubjectResult | Report)[] = []
   for (const name of subjects) results.push(await measureRates(name, rounds))
   const options = { rounds, seconds, models: values.models.split(',') }
-  for (const name of engine) results.push(...(await measureEngine(name, options)))
+  for (const name of [...parts, ...engine]) results.push(...(await report(name, options)))
   await mkdir(dirname(values.out), { recursive: true })
   const machine = { ...describeMachine(), load }
   await writeFile(
@@ -92,9 +97,9 @@ async function measureRates(name: string, rounds: number): Promise<SubjectResult
   return result
 }
 
-async function measureEngine(name: string, options: EngineOptions): Promise<Report[]> {
+async function report(name: string, options: EngineOptions): Promise<Report[]> {
   showProgress(`  ${name} …`)
-  const reports = await ENGINE[name]!(options)
+  const reports = await (PARTS[name] ?? ENGINE[name])!(options)
   showProgress('')
   for (const report of reports) console.log(formatReport(report))
   return reports

@@ -1,4 +1,4 @@
-import { assert, type BlockHashes, StorageIoError, type TierName } from '@kvbm/core'
+import { assert, type BlockHashes, StorageIoError, type TierName, type TransferPriority } from '@kvbm/core'
 import { planCopy } from '@kvbm/layout'
 import type { ImmutableBlocks, MutableBlocks } from '@kvbm/pool'
 import type { Counters } from './counters.js'
@@ -136,7 +136,8 @@ export class Mover {
   ): Promise<Copied> {
     const { runs } = planCopy({ from: from.layout, fromIds: ids, to: to.layout, toIds: targetIds })
     const taken = this.#sums(from, ids, to, targetIds)
-    await this.#transfers.submit(taken === undefined ? { runs } : { runs, sums: taken.sums }, signal)
+    const job = taken === undefined ? { runs } : { runs, sums: taken.sums }
+    await this.#transfers.submit(job, signal, priorityOf(from, to))
     const isJudged = taken !== undefined && this.#integrity.isEnabled
     const sound = isJudged ? this.#integrity.soundPrefix(from, ids, hashes, taken.into) : ids.length
     return { sound, checksums: taken?.into }
@@ -199,6 +200,12 @@ export class Mover {
     edge.transfers++
     edge.seconds += (performance.now() - started) / 1000
   }
+}
+
+/** Down to the next tier nobody waits for; up somebody does. */
+function priorityOf(from: TierStore, to: TierStore): TransferPriority {
+  const isDown = to.onDisk || (from.name === 'device' && to.name === 'host')
+  return isDown ? 'offload' : 'onboard'
 }
 
 /** Which of two tiers a failing copy speaks about: files fail more often than devices, and those more often than memory. */

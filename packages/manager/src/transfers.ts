@@ -1,4 +1,4 @@
-import { ClosedError, type TransferJob } from '@kvbm/core'
+import { ClosedError, type TransferJob, type TransferPriority } from '@kvbm/core'
 import type { MutableBlocks } from '@kvbm/pool'
 import type { NativeTransferRuntime } from '@kvbm/storage'
 import type { Counters } from './counters.js'
@@ -53,8 +53,8 @@ export class Transfers {
   }
 
   /** One job of the runtime. The signal takes it back only before it has started. */
-  submit(job: TransferJob, signal?: AbortSignal): Promise<void> {
-    return this.runtime.submit(job, signal === undefined ? {} : { signal })
+  submit(job: TransferJob, signal?: AbortSignal, priority: TransferPriority = 'onboard'): Promise<void> {
+    return this.runtime.submit(job, signal === undefined ? { priority } : { priority, signal })
   }
 
   /** Begins `work` and waits for it, until the signal or our own deadline; then it is abandoned, and `late` gets its result. */
