@@ -32,7 +32,7 @@ export const HOUSE: Readonly<Record<string, Row>> = {
 
   manager: {
     mayImport: ['core', 'config', 'pool', 'layout', 'native', 'tokens', 'storage', 'nixl'],
-    external: ['prom-client'],
+    external: ['prom-client', 'cockatiel'],
     optional: ['@kvbm/nixl', 'prom-client'],
   },
 

@@ -2,7 +2,7 @@ import type { TierName } from '@kvbm/core'
 
 /**
  * Why a block did not reach the tier it was offered to. `cancelled` and `deadline`: somebody stopped waiting for the copy, which
- * may still arrive.
+ * may still arrive. `degraded`: the target fails, and nothing is copied to it in the background until it works again.
  */
 export type DropReason =
   | 'queue-full'
@@ -11,6 +11,7 @@ export type DropReason =
   | 'filtered'
   | 'corrupt'
   | 'io-error'
+  | 'degraded'
   | 'deadline'
   | 'cancelled'
   | 'closed'
@@ -38,6 +39,7 @@ function newEdge(): EdgeCounters {
     filtered: 0,
     corrupt: 0,
     'io-error': 0,
+    degraded: 0,
     deadline: 0,
     cancelled: 0,
     closed: 0,

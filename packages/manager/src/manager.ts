@@ -236,9 +236,13 @@ export class Manager {
     await within(this.#settled(), 'Background offload', wait)
   }
 
-  /** Everything an operator asks first, as plain JSON. */
+  /**
+   * Everything an operator asks first, as plain JSON. Has the disk tier looked for, so that a directory that was removed while nothing
+   * is written stands in the next status.
+   */
   status(): ManagerStatus {
     const { config, counters, tiers, off, queues, transfers, remote, settings } = this.#parts
+    if (this.#state === 'open') this.#lookAtTiers()
     return {
       state: this.#state,
       workerId: config.runtime.workerId,
@@ -333,6 +337,11 @@ export class Manager {
       `${transfers.running} copies still run ${settings.closeDeadlineMs} ms after close(). What they touch is freed when they end.`,
     )
     freed.catch((error: unknown) => logger.error(`Closing late failed: ${String(error)}`))
+  }
+
+  #lookAtTiers(): void {
+    const { tiers, health, closing } = this.#parts
+    for (const tier of tiers.values()) void health.look(tier, closing.signal)
   }
 
   async #settled(): Promise<void> {

@@ -24,9 +24,12 @@ function spansOf(tiers: readonly TierStore<TierName>[], hashes: BlockHashes): Sp
   return spans
 }
 
-/** The longest prefix over all tiers, pinned. Synchronous, so nothing can be evicted between looking and pinning. */
+/**
+ * The longest prefix over all tiers that can be read, pinned. Synchronous, so nothing can be evicted between looking and pinning.
+ */
 export function matchTiers(tiers: readonly TierStore<TierName>[], hashes: BlockHashes, counters: Counters): Lease {
-  const spans = spansOf(tiers, hashes)
+  const readable = tiers.filter(({ isReadable }) => isReadable)
+  const spans = spansOf(readable, hashes)
   const runs: LeaseRun[] = []
   let count = 0
   counters.requested += hashes.count

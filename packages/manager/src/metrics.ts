@@ -63,6 +63,31 @@ export const METRICS: readonly MetricSpec[] = [
     ],
   },
   {
+    name: 'kvbm_tier_usable',
+    help: '1 while look-ups find blocks of a tier (reading), and while blocks are copied to it (writing)',
+    type: 'gauge',
+    labels: ['tier', 'doing'],
+    samples: ({ tiers }) =>
+      Object.entries(tiers).flatMap(([tier, { isReadable, isWritable }]): Sample[] => [
+        [{ tier, doing: 'reading' }, Number(isReadable)],
+        [{ tier, doing: 'writing' }, Number(isWritable)],
+      ]),
+  },
+  {
+    name: 'kvbm_tier_probes_total',
+    help: 'Probes of a tier that failed',
+    type: 'counter',
+    labels: ['tier'],
+    samples: (s) => perTier(s, (t) => t.probes),
+  },
+  {
+    name: 'kvbm_tier_recoveries_total',
+    help: 'Times a tier that failed began to work again',
+    type: 'counter',
+    labels: ['tier'],
+    samples: (s) => perTier(s, (t) => t.recoveries),
+  },
+  {
     name: 'kvbm_requested_blocks_total',
     help: 'Blocks looked up by match()',
     type: 'counter',

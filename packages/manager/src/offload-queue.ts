@@ -123,6 +123,7 @@ export class OffloadQueue {
     const { from, to, tools, logger } = this.#options
     // Not in the same turn as the registration: whoever registered goes on first.
     await Promise.resolve()
+    if (!to.isWritable) return this.#drop('degraded', hashes.count)
     try {
       using source = from.pool.peek(hashes)
       this.#drop('source-gone', hashes.count - source.count)

@@ -25,6 +25,8 @@ import { openRemote } from './remote.js'
 import { type ManagerSettings, resolveSettings } from './settings.js'
 import { Staging } from './staging.js'
 import { TierHealth } from './tier-health.js'
+import { TierProbe } from './tier-probe.js'
+import { TierRecovery } from './tier-recovery.js'
 import type { TierStore } from './tier-store.js'
 import { Transfers } from './transfers.js'
 
@@ -81,6 +83,7 @@ async function openParts(beginning: Beginning): Promise<Parts> {
   const store = await openStaging(opening)
   const deadlineMs = settings.transferDeadlineMs
   const staging = new Staging({ store, transfers, deadlineMs, closing: closing.signal })
+  recover(machinery.health, new TierProbe({ staging, transfers }), beginning)
   const queues = connectTiers([...tiers.values()], beginning, machinery)
   const remote = await openRemote(config.runtime, logger, owned)
   const hash = await hasher(config)
@@ -98,6 +101,15 @@ function newMachinery({ config, settings, logger }: Beginning, runtime: NativeTr
   const integrity = new Integrity({ isEnabled: config.integrity, counters, events, logger, health, transfers })
   const mover = new Mover({ transfers, integrity, health, counters })
   return { closing, counters, events, health, transfers, integrity, mover, batchMax }
+}
+
+/** Tiers that fail are probed from now on, until the manager closes. */
+function recover(health: TierHealth, trial: TierProbe, { settings, ties }: Beginning): void {
+  const { probeDelayMs: delayMs, probeDelayMaxMs: delayMaxMs } = settings
+  const probe = (tier: TierStore<TierName>): Promise<void> => trial.probe(tier)
+  const recovery = new TierRecovery({ probe, works: (tier) => health.works(tier), delayMs, delayMaxMs })
+  health.recoverBy(recovery)
+  ties.defer(() => recovery.close())
 }
 
 /** Threads of our own, which end with the manager, unless the caller gives some. */

@@ -112,13 +112,13 @@ async function allocate(
 }
 
 async function openDiskTier(layout: ResolvedLayout, options: OpenTierOptions): Promise<TierStore<TierName>> {
-  const { shape, runtime } = options
+  const { shape, runtime, settings } = options
   const slots = await openSlots(layout, options)
   const { storage } = slots
   await expectKnown('disk', storage, () => runtime.binding.readFile(storage.regionId, 0, 1))
   const pool = newPool('disk', layout, options)
   const parts = { shape, pool, storages: [storage], layout: slotLayout(slots, shape), slots }
-  const tier = new TierStore<TierName>({ name: 'disk', ...parts })
+  const tier = new TierStore<TierName>({ name: 'disk', ...parts, placeAgeMs: settings.placeAgeMs })
   restore(tier, slots)
   return tier
 }

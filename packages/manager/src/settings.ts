@@ -14,6 +14,15 @@ export interface ManagerSettings {
   readonly transferDeadlineMs: number
   /** Longest wait of `close()` for copies in flight, in milliseconds. Default 10,000. */
   readonly closeDeadlineMs: number
+  /** First pause before a tier that failed is probed, in milliseconds; each further pause is twice as long. Default 1,000. */
+  readonly probeDelayMs: number
+  /** Longest pause between two probes, in milliseconds. Default 60,000: a disk is used again within a minute of working. */
+  readonly probeDelayMaxMs: number
+  /**
+   * How long it counts that the files of the disk tier were seen in their directory, in milliseconds. Default 1,000: one look per
+   * second of writing costs nothing, and what a removed directory takes along is a second's blocks.
+   */
+  readonly placeAgeMs: number
   /** Fill blocks with 0xDD when they are handed out, so that a stale view shows it. Default: when NODE_ENV is `development`. */
   readonly poison: boolean
 }
@@ -26,15 +35,20 @@ export const DEFAULT_SETTINGS: Omit<ManagerSettings, 'poison'> = Object.freeze({
   stagingBytes: 16 * 2 ** 20,
   transferDeadlineMs: 30_000,
   closeDeadlineMs: 10_000,
+  probeDelayMs: 1000,
+  probeDelayMaxMs: 60_000,
+  placeAgeMs: 1000,
 })
 
 type Limit = keyof typeof DEFAULT_SETTINGS
 
-/** What may be 0: no background offload, no patience when closing. */
-const LEAST: Readonly<Partial<Record<Limit, number>>> = { offloadQueueMax: 0, closeDeadlineMs: 0 }
+/** What may be 0: no background offload, no patience when closing, a look before every write. */
+const LEAST: Readonly<Partial<Record<Limit, number>>> = { offloadQueueMax: 0, closeDeadlineMs: 0, placeAgeMs: 0 }
 const MOST: Readonly<Partial<Record<Limit, number>>> = {
   transferDeadlineMs: TIMER_MS_MAX,
   closeDeadlineMs: TIMER_MS_MAX,
+  probeDelayMs: TIMER_MS_MAX,
+  probeDelayMaxMs: TIMER_MS_MAX,
 }
 
 /** Completes settings. Throws `RangeError` for a value out of range and `TypeError` for a name that is none. */

@@ -8,6 +8,12 @@ export interface TierStatus {
   readonly state: TierState
   readonly reason: string
   readonly lastError: string
+  /** Whether look-ups find its blocks, and whether blocks are copied to it. Both are true while the state is ok. */
+  readonly isReadable: boolean
+  readonly isWritable: boolean
+  /** How often it was probed while degraded, and how often it began to work again, since the manager was made. */
+  readonly probes: number
+  readonly recoveries: number
   readonly blocks: {
     readonly total: number
     readonly free: number
@@ -68,6 +74,10 @@ export function tierStatus(tier: TierStore<TierName>): TierStatus {
     state: tier.state,
     reason: tier.reason,
     lastError: tier.lastError,
+    isReadable: tier.isReadable,
+    isWritable: tier.isWritable,
+    probes: tier.probes,
+    recoveries: tier.recoveries,
     blocks: { total, free, inactive, held, quarantined },
     waiting: pool.waiting,
     blockBytes,

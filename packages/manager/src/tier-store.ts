@@ -10,7 +10,7 @@ import { TransfersInFlight } from './transfers-in-flight.js'
 /** Memory for blocks on their way is kept like a tier, but nothing in it has a name. */
 export type StoreName = TierName | 'staging'
 
-/** `degraded`: reading or writing failed when it was last tried; it goes on being tried. `off`: it could not be opened safely. */
+/** `degraded`: reading or writing failed, and no probe and no copy has gone well since. `off`: it could not be opened safely. */
 export type TierState = 'ok' | 'degraded' | 'off'
 
 export type Doing = 'reading' | 'writing'
@@ -25,7 +25,11 @@ export interface TierParts<N extends StoreName> {
   readonly slots?: SlotFile | undefined
   /** Fill blocks with 0xDD when they are handed out, so that a stale view shows it. */
   readonly poison?: boolean
+  /** On disk: how long it counts that the files were seen where they were opened. Default 1 s: one look per second of writing. */
+  readonly placeAgeMs?: number | undefined
 }
+
+const PLACE_AGE_MS = 1000
 
 const POISON = 0xdd
 
@@ -50,13 +54,17 @@ export class TierStore<N extends StoreName = StoreName> {
   /** Why reading or writing failed when it was last tried. */
   readonly failures = new Map<Doing, string>()
   lastError = ''
+  /** How often it was probed while degraded, and how often it began to work again. */
+  probes = 0
+  recoveries = 0
   /** CRC32C of block n's canonical bytes; meaningful where `#known[n]` is CHECKSUM. */
   readonly #checksums: Uint32Array
   readonly #known: Uint8Array
   readonly #recordNames: RecordNames | undefined
   readonly #poison: boolean
+  readonly #placeAgeMs: number
 
-  constructor({ name, shape, pool, layout, storages, slots, poison = false }: TierParts<N>) {
+  constructor({ name, shape, pool, layout, storages, slots, poison = false, placeAgeMs = PLACE_AGE_MS }: TierParts<N>) {
     this.name = name
     this.pool = pool
     this.layout = layout
@@ -67,6 +75,7 @@ export class TierStore<N extends StoreName = StoreName> {
     this.#known = new Uint8Array(pool.total)
     this.#recordNames = slots && new RecordNames(slots)
     this.#poison = poison
+    this.#placeAgeMs = placeAgeMs
   }
 
   get onDisk(): boolean {
@@ -80,6 +89,16 @@ export class TierStore<N extends StoreName = StoreName> {
   /** Empty while the state is ok. */
   get reason(): string {
     return [...this.failures].map(([doing, why]) => `${doing}: ${why}`).join('; ')
+  }
+
+  /** Whether look-ups find blocks here. A tier that fails to write, as a full disk does, can still be read. */
+  get isReadable(): boolean {
+    return !this.failures.has('reading')
+  }
+
+  /** Whether blocks are copied here in the background: what cannot be read is not worth writing. */
+  get isWritable(): boolean {
+    return this.failures.size === 0
   }
 
   allocate(count: number): MutableBlocks {
@@ -112,9 +131,18 @@ export class TierStore<N extends StoreName = StoreName> {
     this.#known[id] = DAMAGED
   }
 
-  /** To be awaited before the bytes of blocks change: on disk there must be room, and what their records said must be gone. */
+  /** On disk: rejects with `StorageIoError` where its files are not found any more under their names. */
+  async expectInPlace(): Promise<void> {
+    await this.slots?.expectInPlace(this.#placeAgeMs)
+  }
+
+  /**
+   * To be awaited before the bytes of blocks change: on disk the files must be where they were opened, there must be room, and what
+   * the records of the blocks said must be gone.
+   */
   async prepare(ids: Uint32Array): Promise<void> {
     this.#forget(ids)
+    await this.expectInPlace()
     await this.slots?.reserve(ids)
     await this.slots?.invalidate(ids)
     this.#recordNames?.clear(ids)

@@ -278,12 +278,13 @@ test('reading a failing disk rejects, because the caller asked for these very by
   expect(Buffer.from(await manager.read(blocks))).toEqual(Buffer.from(bytes))
 })
 
-test('background offload outlives a failing disk: what failed is counted, what comes later is copied', async () => {
+test('background offload outlives a failing disk: what failed and what came meanwhile is counted, what comes later is copied', async () => {
   using dir = temporaryDirectory()
   await using world = await faultyWorld({
     host: 8,
     disk: { numBlocks: 8, path: dir.path },
     more: { hostLayout: { numBlocks: 8 } },
+    settings: { probeDelayMs: 3_600_000, probeDelayMaxMs: 3_600_000 },
   })
   const { manager, faults } = world
   faults.fail({ operation: 'reserve', code: 'ENOSPC' })
@@ -291,10 +292,12 @@ test('background offload outlives a failing disk: what failed is counted, what c
   await manager.settled()
   const second = await compute(manager, 2, 2)
   await manager.settled()
+  expect(await manager.offload(second.kept)).toMatchObject({ copied: 2 })
+  const third = await compute(manager, 2, 3)
+  await manager.settled()
   const edge = manager.status().edges['host-disk']
-  expect([edge?.blocks, edge?.drops['io-error'], edge?.queued, edge?.running]).toEqual([2, 2, 0, 0])
+  expect(edge).toMatchObject({ blocks: 4, queued: 0, running: 0, drops: { 'io-error': 2, degraded: 2 } })
   expect(manager.status().tiers.disk?.state).toBe('ok')
-  first.kept.release()
-  second.kept.release()
+  for (const { kept } of [first, second, third]) kept.release()
   expectNothingHeld(manager)
 })

@@ -15,6 +15,7 @@ import {
 } from './slot-directory.js'
 import { GENERATIONS_AHEAD, SlotFile } from './slot-file.js'
 import { directIoFor, type SlotGeometry, slotGeometry } from './slot-geometry.js'
+import { SlotPlace } from './slot-place.js'
 import { nextGeneration, partitionRecords, selectRecords } from './slot-records.js'
 import { type Superblock, TABLE_OFFSET } from './superblock.js'
 import { writeSuperblock } from './superblock-file.js'
@@ -101,11 +102,12 @@ async function openFiles(
 }
 
 async function assemble(opening: Opening, recovery: Recovery, owned: DisposeStack): Promise<SlotFile> {
-  const { binding, geometry, table } = opening
+  const { binding, geometry, table, paths } = opening
   const { superblock, recovered } = recovery
   const growth = growthOf(opening, recovered)
   return new SlotFile({
     binding,
+    place: await SlotPlace.of(paths),
     table: table.id,
     storage: owned.use(storageOf(opening, recovery, growth)),
     geometry,

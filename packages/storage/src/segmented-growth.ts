@@ -50,6 +50,13 @@ export class SegmentedGrowth {
     if (waits.length > 0) await Promise.all(waits)
   }
 
+  /** Reserves the first segment that has no space yet, if there is one: what the next new block needs anyway. */
+  async ensureNext(): Promise<void> {
+    const { sizeBytes, segmentBytes } = this.#options
+    for (let segment = 0; segment * segmentBytes < sizeBytes; segment++)
+      if (this.#segments.get(segment) !== true) return this.ensure([segment])
+  }
+
   #begin(segment: number): Promise<void> {
     const reservation = this.#reserve(segment)
     this.#segments.set(segment, reservation)

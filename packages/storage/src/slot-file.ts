@@ -3,6 +3,7 @@ import type { Binding, SlotRecords } from '@kvbm/native'
 import type { ChangeCounters } from './change-counters.js'
 import type { SegmentedGrowth } from './segmented-growth.js'
 import type { SlotGeometry } from './slot-geometry.js'
+import type { SlotPlace } from './slot-place.js'
 import { type CommitRows, checkRows } from './slot-records.js'
 import { type Superblock, TABLE_OFFSET } from './superblock.js'
 import { writeSuperblock } from './superblock-file.js'
@@ -13,6 +14,7 @@ export const GENERATIONS_AHEAD = 2 ** 20
 /** What opening found and made; `owned` undoes all of it. */
 export interface SlotFileParts {
   readonly binding: Binding
+  readonly place: SlotPlace
   readonly table: number
   readonly storage: Storage
   readonly geometry: SlotGeometry
@@ -97,6 +99,28 @@ export class SlotFile {
     })
   }
 
+  /** Where the bytes of one slot may be written as a trial, behind all slots: no block ever lies there. `probe` makes room for them. */
+  get trialOffset(): number {
+    return this.numSlots * this.slotStride
+  }
+
+  /**
+   * Rejects with `StorageIoError` where the files are not found any more under their names: what is stored in them would go with
+   * this process. What was seen at most `ageMs` ago counts.
+   */
+  expectInPlace(ageMs = 0): Promise<void> {
+    return this.#parts.place.expect(ageMs)
+  }
+
+  /**
+   * Does everything that storing a block does, except for the block: the files are where they were, there is room to grow and for
+   * a trial, the table can be written. Rejects with what is wrong: `StorageFullError`, `StorageIoError` or `ClosedError`.
+   */
+  async probe(): Promise<void> {
+    this.#assertOpen()
+    await this.#track(this.#probe())
+  }
+
   /** Path, direct I/O, growth, writer epoch, what was recovered, dropped and damaged; notes say why not better. */
   describe(): StorageDescription {
     return this.storage.describe()
@@ -118,10 +142,13 @@ export class SlotFile {
   }
 
   async #run(slots: Uint32Array, act: () => Promise<void>): Promise<void> {
-    if (this.#closing !== undefined) throw new ClosedError('slot file')
+    this.#assertOpen()
     this.#checkSlots(slots)
-    if (slots.length === 0) return
-    const work = act()
+    if (slots.length > 0) await this.#track(act())
+  }
+
+  /** Work that `close` awaits. */
+  async #track(work: Promise<void>): Promise<void> {
     this.#pending.add(work)
     try {
       await work
@@ -134,6 +161,18 @@ export class SlotFile {
     if (slots.length === 0) return
     await this.#parts.binding.clearSlots(this.#parts.table, TABLE_OFFSET, slots)
     for (const slot of slots) this.#live[slot] = 0
+  }
+
+  async #probe(): Promise<void> {
+    const { binding, growth, storage } = this.#parts
+    await this.expectInPlace()
+    await growth.ensureNext()
+    await binding.reserveFile(storage.regionId, this.trialOffset, this.slotBytes)
+    await this.#raise()
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== undefined) throw new ClosedError('slot file')
   }
 
   #checkSlots(slots: Uint32Array): void {
@@ -159,12 +198,15 @@ export class SlotFile {
 
   /** No record may carry a generation that the superblock does not cover: it could come again after all are cleared. */
   async #coverGenerations(): Promise<void> {
-    while (this.#nextGeneration > this.#superblock.generationFloor) {
-      this.#raising ??= this.#raiseFloor().finally(() => {
-        this.#raising = undefined
-      })
-      await this.#raising
-    }
+    while (this.#nextGeneration > this.#superblock.generationFloor) await this.#raise()
+  }
+
+  /** One at a time; whoever comes meanwhile waits for the same one. */
+  #raise(): Promise<void> {
+    this.#raising ??= this.#raiseFloor().finally(() => {
+      this.#raising = undefined
+    })
+    return this.#raising
   }
 
   async #raiseFloor(): Promise<void> {

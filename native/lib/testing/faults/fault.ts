@@ -16,7 +16,7 @@ export interface FaultTarget {
 }
 
 /** Errors of the system that can be simulated. */
-export type FaultCode = 'EIO' | 'ENOSPC' | 'EDQUOT'
+export type FaultCode = 'EIO' | 'EROFS' | 'ENOSPC' | 'EDQUOT'
 
 /** What happens to an access. */
 export type Fault =
@@ -33,7 +33,7 @@ export interface Touch {
 export function errorOfCode(code: FaultCode): StorageFullError | StorageIoError {
   const cause = Object.assign(new Error(code), { code })
   const message = `Simulated fault: ${code}. Clear the faults to go on.`
-  return code === 'EIO' ? new StorageIoError(message, { cause }) : new StorageFullError(message, { cause })
+  return code === 'EIO' || code === 'EROFS' ? new StorageIoError(message, { cause }) : new StorageFullError(message, { cause })
 }
 
 export function shortAccess(bytes: number): StorageIoError {
