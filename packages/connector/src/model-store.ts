@@ -1,5 +1,3 @@
-import { statSync } from 'node:fs'
-import { join } from 'node:path'
 import {
   blocksForBytes,
   bytesPerBlock,
@@ -34,10 +32,10 @@ export interface ModelStoreOptions {
   readonly clock: Clock
 }
 
-/** Whether blocks of a model outlive the process. */
+/** Whether blocks of a model outlive the process. `degraded`: not now; it is tried again by itself. */
 export interface DiskState {
-  readonly state: 'ok' | 'off'
-  /** Why it is off; empty otherwise. */
+  readonly state: 'ok' | 'degraded' | 'off'
+  /** Why it is off or degraded; empty otherwise. */
   readonly reason: string
 }
 
@@ -75,7 +73,6 @@ export class ModelStore {
   #state: ModelStatus['state'] = 'closed'
   #reason = ''
   #disk: DiskState
-  #directoryId: bigint | undefined
   #manager: Manager | undefined
   #retryAt = 0
   #promotion: Promise<void> | undefined
@@ -184,21 +181,22 @@ export class ModelStore {
 
   /** Asked before `blocks` new ones are stored: the directory may have to make room for them. Never rejects. */
   async growing(blocks: number): Promise<void> {
-    if (this.#checkedDisk().state === 'off') return
+    if (this.#disk.state === 'off') return
     await this.#options.directory?.growing(this.#share, blocks * this.blockBytes).catch((error: unknown) => {
       this.#warnOnce(`${this.name}: making room in the cache directory failed: ${messageOf(error)}`)
     })
   }
 
   status(): ModelStatus {
+    const manager = this.#manager?.status()
     return {
       name: this.name,
       modelId: this.model.modelId,
       state: this.#state,
       reason: this.#reason,
       users: this.#users,
-      disk: this.#checkedDisk(),
-      ...(this.#manager === undefined ? {} : { manager: this.#manager.status() }),
+      disk: diskState(manager) ?? this.#disk,
+      ...(manager === undefined ? {} : { manager }),
     }
   }
 
@@ -209,7 +207,6 @@ export class ModelStore {
     try {
       const manager = await directory.opening(this.#share, (numBlocks) => this.#create({ directory, numBlocks }))
       this.#disk = DISK_OK
-      this.#directoryId = idOf(join(directory.path, this.#share.name))
       await writeModelNote(directory.path, this.#share.name, this.name)
       return manager
     } catch (error) {
@@ -240,18 +237,6 @@ export class ModelStore {
     return (await KvBlockManager.create({ ...config, diskLayout: { numBlocks: disk.numBlocks, allocator } })) as Manager
   }
 
-  /** The open files of a directory that was removed go on working, but nobody finds them again. */
-  #checkedDisk(): DiskState {
-    const { directory } = this.#options
-    if (this.#disk.state === 'off' || directory === undefined || this.#manager === undefined) return this.#disk
-    const path = join(directory.path, this.#share.name)
-    if (idOf(path) === this.#directoryId) return this.#disk
-    const reason = `${path} was removed while it was open: its blocks go with this process. Close the cache and open it again`
-    this.#disk = { state: 'off', reason }
-    this.#warnOnce(`${this.name}: ${reason}.`)
-    return this.#disk
-  }
-
   #warnOnce(message: string): void {
     if (this.#warned.has(message)) return
     this.#warned.add(message)
@@ -259,9 +244,10 @@ export class ModelStore {
   }
 }
 
-/** Tells a directory from another one of its name; undefined where none is. */
-function idOf(path: string): bigint | undefined {
-  return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino
+/** Undefined where the manager is not open or has no disk tier. */
+function diskState(manager: ManagerStatus | undefined): DiskState | undefined {
+  const tier = manager?.tiers.disk
+  return tier && { state: tier.state, reason: tier.reason }
 }
 
 async function promoteTo(manager: Manager, lease: Lease, signal: AbortSignal): Promise<void> {

@@ -258,21 +258,25 @@ describe('the directory', () => {
   })
 })
 
-test.each(['removed', 'replaced'])('a directory that is %s while it is open is off, with one warning', async (how) => {
-  using directory = new TemporaryDirectory()
-  const logger = new RecordingLogger()
-  await using world = await openWorld({ cache: { dir: directory.at('kv'), disk: '64MiB', logger } })
-  const { logits } = await ask(world, prompt(100))
-  const disk = () => world.kv.status().models[0]?.disk
-  expect(disk()).toEqual({ state: 'ok', reason: '' })
-  const [name] = readdirSync(directory.at('kv')).filter((entry) => /^[0-9a-f]{16}$/.test(entry))
-  renameSync(directory.at('kv'), directory.at('elsewhere'))
-  if (how === 'replaced') mkdirSync(directory.at('kv', name!), { recursive: true })
-  expect(disk()).toMatchObject({ state: 'off', reason: expect.stringMatching(/was removed while it was open/) })
-  expect(await ask(world, prompt(100))).toMatchObject({ logits, report: { cachedTokens: 96 } })
-  await ask(world, prompt(200, 2))
-  expect(logger.warnings).toEqual([expect.stringMatching(/was removed while it was open/)])
-})
+test.each(['removed', 'replaced'])(
+  'a directory that is %s while it is open is degraded, with one warning, and answers stay right',
+  async (how) => {
+    using directory = new TemporaryDirectory()
+    const logger = new RecordingLogger()
+    await using world = await openWorld({ cache: { dir: directory.at('kv'), disk: '64MiB', logger } })
+    const { logits } = await ask(world, prompt(100))
+    const disk = () => world.kv.status().models[0]?.disk
+    expect(disk()).toEqual({ state: 'ok', reason: '' })
+    const [name] = readdirSync(directory.at('kv')).filter((entry) => /^[0-9a-f]{16}$/.test(entry))
+    renameSync(directory.at('kv'), directory.at('elsewhere'))
+    if (how === 'replaced') mkdirSync(directory.at('kv', name!), { recursive: true })
+    await expect.poll(() => disk()?.state, { timeout: 20_000 }).toBe('degraded')
+    expect(disk()?.reason).toMatch(/is not there any more|is not the one that was opened/)
+    expect(await ask(world, prompt(100))).toMatchObject({ logits, report: { cachedTokens: 96 } })
+    await ask(world, prompt(200, 2))
+    expect(logger.warnings).toEqual([expect.stringMatching(/^The disk tier is degraded/)])
+  },
+)
 
 describe('status and end', () => {
   test('status is plain JSON in every state', async () => {

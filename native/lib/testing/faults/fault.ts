@@ -33,7 +33,9 @@ export interface Touch {
 export function errorOfCode(code: FaultCode): StorageFullError | StorageIoError {
   const cause = Object.assign(new Error(code), { code })
   const message = `Simulated fault: ${code}. Clear the faults to go on.`
-  return code === 'EIO' || code === 'EROFS' ? new StorageIoError(message, { cause }) : new StorageFullError(message, { cause })
+  return code === 'EIO' || code === 'EROFS'
+    ? new StorageIoError(message, { cause })
+    : new StorageFullError(message, { cause })
 }
 
 export function shortAccess(bytes: number): StorageIoError {
