@@ -2,22 +2,10 @@ import type { BlockShape } from '@kvbm/core'
 import { createLayout, layoutStorageBytes, planCopy } from '@kvbm/layout'
 import { createTransferRuntime, SystemAllocator } from '@kvbm/storage'
 import type { Subject } from './harness.js'
+import { scattered } from './scattered.js'
 
 const BLOCKS = 256
 const SHAPE: BlockShape = { numLayers: 16, outerDim: 2, pageSize: 16, innerDim: 512, dtype: 'fp16' }
-
-/** Fisher–Yates with a fixed multiplier: the same scattered order each time. */
-function scattered(count: number): Uint32Array {
-  const ids = Uint32Array.from({ length: count }, (_, index) => index)
-  for (let index = count - 1, state = 7; index > 0; index--) {
-    state = (state * 48_271) % 2_147_483_647
-    const other = state % (index + 1)
-    const held = ids[index]!
-    ids[index] = ids[other]!
-    ids[other] = held
-  }
-  return ids
-}
 
 /** Copies scattered blocks from one tier's memory to another's, planned and executed as the manager does it. */
 export async function copy(): Promise<Subject> {

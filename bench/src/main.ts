@@ -1,8 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
 import { copy } from './copy.js'
-import { disk } from './disk.js'
+import { DISK_SUBJECTS } from './disk/disk.js'
 import { neverSlower } from './engine/never-slower.js'
 import { overhead } from './engine/overhead.js'
 import { playRestarted, RESTARTED } from './engine/restarted.js'
@@ -18,7 +19,19 @@ import { printRates } from './print-rates.js'
 import { soak } from './soak/soak.js'
 import { playSoakServer, SOAK_SERVER } from './soak/soak-server.js'
 
-const SUBJECTS: Readonly<Record<string, () => Subject | Promise<Subject>>> = { pool: poolReplay, hashing, copy, disk }
+interface RateOptions {
+  /** Where files are made and removed. */
+  readonly directory: string
+  /** Of the file whose blocks are read and written in random order. */
+  readonly workingSetBytes: number
+}
+
+const SUBJECTS: Readonly<Record<string, (options: RateOptions) => Subject | Promise<Subject>>> = {
+  pool: poolReplay,
+  hashing,
+  copy,
+  ...DISK_SUBJECTS,
+}
 
 interface EngineOptions {
   readonly models: readonly string[]
@@ -45,9 +58,11 @@ Measures the hot paths against a peer and against the machine's limit in the sam
 with their spread, ratios are taken round by round. With --only engine the cache under a real engine.
 
   --only NAME      one of: ${Object.keys({ ...SUBJECTS, ...PARTS }).join(', ')},
-                   ${Object.keys(ENGINE).join(', ')}; engine: those that begin so
+                   ${Object.keys(ENGINE).join(', ')}; engine, disk, disk-1m, …: those that begin so
   --rounds N       counted rounds (default 9, of engine 5)
   --models REF,…   models of engine-ttft (default random:llama1b,random:smol135)
+  --directory DIR  where the disk subjects make their files and remove them (default the system's for temporary files)
+  --working-set N  GiB of the file that they read and write in random order (default 4; twice that is taken meanwhile)
   --seconds N      how long the soak loads its server (default 600)
   --out FILE       where the result goes as JSON (default bench/results/latest.json)
   --help           this text
@@ -57,6 +72,8 @@ const FLAGS = {
   only: { type: 'string' },
   rounds: { type: 'string' },
   models: { type: 'string', default: 'random:llama1b,random:smol135' },
+  directory: { type: 'string', default: tmpdir() },
+  'working-set': { type: 'string', default: '4' },
   seconds: { type: 'string', default: '600' },
   out: { type: 'string', default: 'bench/results/latest.json' },
   help: { type: 'boolean' },
@@ -65,16 +82,20 @@ const FLAGS = {
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: FLAGS })
   if (values.help === true) return void console.log(HELP)
-  const subjects = Object.keys(SUBJECTS).filter((name) => values.only === undefined || values.only === name)
-  const parts = Object.keys(PARTS).filter((name) => values.only === undefined || values.only === name)
-  const engine = Object.keys(ENGINE).filter((name) => values.only === name || name.startsWith(`${values.only}-`))
+  const isWanted = (name: string): boolean => values.only === name || name.startsWith(`${values.only}-`)
+  const subjects = Object.keys(SUBJECTS).filter((name) => values.only === undefined || isWanted(name))
+  const parts = Object.keys(PARTS).filter((name) => values.only === undefined || isWanted(name))
+  const engine = Object.keys(ENGINE).filter(isWanted)
   const rounds = Number(values.rounds ?? (engine.length > 0 ? 5 : 9))
   const seconds = Number(values.seconds)
-  if (subjects.length + parts.length + engine.length === 0 || !isCount(rounds) || !isCount(seconds))
+  const workingSetBytes = Number(values['working-set']) * 2 ** 30
+  const isSense = isCount(rounds) && isCount(seconds) && workingSetBytes > 0
+  if (subjects.length + parts.length + engine.length === 0 || !isSense)
     throw new Error(`Unknown subject or bad number.\n${HELP}`)
   const load = loadNow()
   const results: (SubjectResult | Report)[] = []
-  for (const name of subjects) results.push(await measureRates(name, rounds))
+  for (const name of subjects)
+    results.push(await measureRates(name, rounds, { directory: values.directory, workingSetBytes }))
   const options = { rounds, seconds, models: values.models.split(',') }
   for (const name of [...parts, ...engine]) results.push(...(await report(name, options)))
   await mkdir(dirname(values.out), { recursive: true })
@@ -89,9 +110,10 @@ function isCount(value: number): boolean {
   return Number.isSafeInteger(value) && value > 0
 }
 
-async function measureRates(name: string, rounds: number): Promise<SubjectResult> {
+async function measureRates(name: string, rounds: number, options: RateOptions): Promise<SubjectResult> {
+  showProgress(`  ${name} …`)
   const progress = (round: number): void => showProgress(`  ${name}: round ${round + 1} of ${rounds} `)
-  const result = await measure(await SUBJECTS[name]!(), rounds, progress)
+  const result = await measure(await SUBJECTS[name]!(options), rounds, progress)
   showProgress('')
   printRates(result)
   return result

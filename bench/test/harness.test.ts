@@ -24,3 +24,20 @@ test('contenders take turns, begin in turn, and the first round does not count',
   expect(result.rounds).toBe(2)
   expect(result.ratios[0]!.against).toBe('b')
 })
+
+test('a contender may know better than the clock how long it took, and say what CPU time it cost', async () => {
+  const contender = { name: 'a', run: () => ({ amount: 2e9, ms: 500, cpuMs: 30 }) }
+  const { contenders } = await measure({ name: 's', work: 'w', unit: 'u', contenders: [contender] }, 1)
+  expect(contenders[0]).toEqual({
+    name: 'a',
+    rate: { median: 4e9, min: 4e9, max: 4e9 },
+    cpuMs: { median: 15, min: 15, max: 15 },
+  })
+})
+
+test('contenders are closed when one of them fails', async () => {
+  let closed = 0
+  const failing = { name: 'a', run: () => Promise.reject(new Error('no disk')), close: () => void closed++ }
+  await expect(measure({ name: 's', work: 'w', unit: 'u', contenders: [failing] }, 1)).rejects.toThrow('no disk')
+  expect(closed).toBe(1)
+})
