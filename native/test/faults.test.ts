@@ -53,6 +53,17 @@ describe('an error', () => {
 })
 
 describe('a short access', () => {
+  test('of transposed runs moves whole tables, for a part of one cannot be transposed', async () => {
+    const { binding, faults, engine } = await setUp()
+    const into = new Uint8Array(12)
+    const [source, target] = [binding.adoptMemory(Uint8Array.of(0, 1, 2, 3, 4, 5)).id, binding.adoptMemory(into).id]
+    const runs = Float64Array.of(source, 0, target, 0, 6, source, 0, target, 6, 6)
+    faults.cutShort({ region: target, operation: 'write', bytes: 11 })
+    const job = { runs, transpose: { rows: 2, columns: 3, cellBytes: 1 } }
+    await expect(binding.submit(engine, 1, job)).rejects.toMatchObject({ code: 'KVBM_STORAGE_IO' })
+    expect([...into]).toEqual([0, 3, 1, 4, 2, 5, 0, 0, 0, 0, 0, 0])
+  })
+
   test('of a job moves the first bytes, then fails', async () => {
     const world = await setUp()
     world.faults.cutShort({ region: world.file, operation: 'write', bytes: 33 })

@@ -1,5 +1,6 @@
-import { invalidArgument } from '@kvbm/core'
+import { invalidArgument, type TransposedTable } from '@kvbm/core'
 import { numberArgument } from '../arguments.js'
+import { bytesApart, type PortableMemory } from './memory.js'
 import type { PortableRegion } from './regions.js'
 
 export const RUN_FIELDS = 5
@@ -17,6 +18,32 @@ export function checkRuns(runs: Float64Array, use: Use): void {
     checkRange('runs', source, runs[row + 1]!, runs[row + 4]!)
     checkRange('runs', target, runs[row + 3]!, runs[row + 4]!)
   }
+}
+
+/** Checks that checked runs are tables of memory that can be transposed. Throws `RangeError`. */
+export function checkTables(runs: Float64Array, use: Use, table: TransposedTable): void {
+  const tableBytes = bytesOf(table)
+  for (let row = 0; row < runs.length; row += RUN_FIELDS) {
+    const [source, target] = [use(runs[row]!), use(runs[row + 2]!)]
+    const [from, to, length] = [runs[row + 1]!, runs[row + 3]!, runs[row + 4]!]
+    if (length !== tableBytes)
+      throw invalidArgument('runs', `${tableBytes} bytes, the table that job.transpose gives`, length)
+    const [read, written] = [memoryOf(source), memoryOf(target)]
+    if (Math.abs(bytesApart(read, from, written, to)) >= length) continue
+    const ends = `at offset ${from} of region ${source.id} and at offset ${to} of region ${target.id}`
+    throw new RangeError(`runs: ${length} bytes ${ends} overlap. Transpose into memory that the run does not read.`)
+  }
+}
+
+function bytesOf({ rows, columns, cellBytes }: TransposedTable): number {
+  const bytes = rows * columns * cellBytes
+  if (Number.isSafeInteger(bytes)) return bytes
+  throw invalidArgument('transpose', 'a table of at most 2^53 - 1 bytes', `${rows} × ${columns} × ${cellBytes}`)
+}
+
+function memoryOf({ id, memory }: PortableRegion): PortableMemory {
+  if (memory !== undefined) return memory
+  throw new RangeError(`runs: ${id} is a file. Transpose from memory to memory, in another job.`)
 }
 
 /** Checks rows of block, region, offset, length. Throws `RangeError`. */

@@ -1,10 +1,11 @@
-import type { TransferJob } from '@kvbm/core'
+import type { TransferJob, TransposedTable } from '@kvbm/core'
 import { jobArgument } from '../arguments.js'
-import { checkPieces, checkRuns, PIECE_FIELDS, RUN_FIELDS, totalBytes } from './check-job.js'
+import { checkPieces, checkRuns, checkTables, PIECE_FIELDS, RUN_FIELDS, totalBytes } from './check-job.js'
 import { crc32c } from './crc32c.js'
 import type { PortableMachine } from './machine.js'
-import type { PortableMemory } from './memory.js'
+import { bytesApart, type PortableMemory } from './memory.js'
 import type { PortableRegion, PortableRegions } from './regions.js'
+import { transposed } from './transposed.js'
 
 /** Bytes copied or summed in one turn of the event loop; more would hold up the caller's other work. */
 const TURN_BYTES = 4 * 2 ** 20
@@ -17,14 +18,16 @@ export class PortableJob {
   readonly #runs: Float64Array
   readonly #pieces: Float64Array
   readonly #sums: TransferJob['sums']
+  readonly #transpose: TransferJob['transpose']
   #sinceTurn = 0
 
   /** Throws `RangeError` or `TypeError` before anything is touched. */
   constructor(open: PortableRegions, job: TransferJob) {
-    const { runs, sums } = jobArgument(job)
+    const { runs, sums, transpose } = jobArgument(job)
     this.#machine = open.machine
     this.#runs = runs.slice()
     this.#sums = sums
+    this.#transpose = transpose
     this.#pieces = sums?.pieces.slice() ?? new Float64Array(0)
     const use = (id: number): PortableRegion => {
       const region = this.regions.get(id) ?? open.get(id)
@@ -32,6 +35,7 @@ export class PortableJob {
       return region
     }
     checkRuns(this.#runs, use)
+    if (transpose !== undefined) checkTables(this.#runs, use, transpose)
     checkPieces(this.#pieces, sums?.into.length ?? 0, use)
   }
 
@@ -55,7 +59,7 @@ export class PortableJob {
 
   *#memorySteps(): Generator<number, void, void> {
     if (this.#sums?.when === 'before') yield* this.#sum()
-    for (let row = 0; row < this.#runs.length; row += RUN_FIELDS) yield* this.#copy(row)
+    for (let row = 0; row < this.#runs.length; row += RUN_FIELDS) yield* this.#move(row)
     if (this.#sums?.when === 'after') yield* this.#sum()
   }
 
@@ -65,16 +69,35 @@ export class PortableJob {
     const [from, to, length] = this.#offsets(row)
     if (source.file !== undefined) await readInto(source.file, from, target.memory!, to, length)
     else if (target.file !== undefined) await writeFrom(source.memory!, from, target.file, to, length)
-    else await this.#inTurns(this.#copy(row))
+    else await this.#inTurns(this.#move(row))
   }
 
-  /** Copies one row of memory; yields the bytes of each step. */
+  /** Moves one row of memory; yields the bytes of each step. */
+  #move(row: number): Generator<number, void, void> {
+    return this.#transpose === undefined ? this.#copy(row) : this.#turn(row, this.#transpose)
+  }
+
   *#copy(row: number): Generator<number, void, void> {
     const source = this.#region(row).memory!
     const target = this.#region(row + 2).memory!
     const [from, to, length] = this.#offsets(row)
     for (const { at, count } of inSafeOrder(source, from, target, to, length)) {
       target.bytes(to + at, count).set(source.bytes(from + at, count))
+      yield count
+    }
+  }
+
+  /** Through a table in one buffer: cells may lie across the ends of buffers. */
+  *#turn(row: number, table: TransposedTable): Generator<number, void, void> {
+    const source = this.#region(row).memory!
+    const target = this.#region(row + 2).memory!
+    const [from, to, length] = this.#offsets(row)
+    const cells = new Uint8Array(length)
+    for (const { at, count } of steps(length, (done) => source.contiguous(from + done)))
+      cells.set(source.bytes(from + at, count), at)
+    const turned = transposed(cells, table)
+    for (const { at, count } of steps(length, (done) => target.contiguous(to + done))) {
+      target.bytes(to + at, count).set(turned.subarray(at, at + count))
       yield count
     }
   }
@@ -141,9 +164,8 @@ function inSafeOrder(
   length: number,
 ): Iterable<Step> {
   const forward = steps(length, (at) => Math.min(source.contiguous(from + at), target.contiguous(to + at)))
-  const distance = target.place.offset + to - (source.place.offset + from)
-  const backward = source.place.owner === target.place.owner && distance > 0 && distance < length
-  return backward ? [...forward].reverse() : forward
+  const apart = bytesApart(source, from, target, to)
+  return apart > 0 && apart < length ? [...forward].reverse() : forward
 }
 
 async function readInto(file: File, from: number, memory: PortableMemory, to: number, length: number): Promise<void> {

@@ -18,6 +18,12 @@ export interface PortableMemory {
   end(): void
 }
 
+/** Bytes from a place in one memory to a place in another, negative backwards; infinite where they share nothing. */
+export function bytesApart(source: PortableMemory, from: number, target: PortableMemory, to: number): number {
+  if (source.place.owner !== target.place.owner) return Number.POSITIVE_INFINITY
+  return target.place.offset + to - (source.place.offset + from)
+}
+
 /** Memory of the twin: chunks of one window stride, made when first touched and zero-filled by the system. */
 export class ChunkedMemory implements PortableMemory {
   readonly sizeBytes: number

@@ -10,6 +10,7 @@ import { memoryCases } from './conformance/memory-cases.js'
 import { posixFileCases, whyNoPosixFiles } from './conformance/posix-file-cases.js'
 import { slotCases } from './conformance/slot-cases.js'
 import { sumCases } from './conformance/sum-cases.js'
+import { transposeCases } from './conformance/transpose-cases.js'
 import { windowCases } from './conformance/window-cases.js'
 import type { CaseTable, ConformanceCase } from './conformance-case.js'
 import { ConformanceWorld } from './conformance-world.js'
@@ -38,6 +39,7 @@ export function bindingConformance(make: () => Binding, options: BindingConforma
     memoryCases,
     windowCases,
     copyCases,
+    transposeCases,
     sumCases,
     fileCases,
     slotCases,

@@ -1,4 +1,4 @@
-export { BLOCKS_MAX, ConfigError, type ConfigIssue, DType, LayoutType } from '@kvbm/core'
+export { BLOCKS_MAX, ConfigError, type ConfigIssue, DType, type InnerOrder, LayoutType } from '@kvbm/core'
 export { BlockParallelismStrategy } from './block-parallelism.js'
 export { formatBytes, parseBytes } from './byte-size.js'
 export type { ConfigInput, ConfigObject, StrictInput, TiersOf } from './config-input.js'
@@ -15,7 +15,7 @@ export {
   modelSalt,
 } from './model-identity.js'
 export { MODEL_PRESETS, type ModelPreset, modelPreset } from './model-presets.js'
-export type { InnerOrder, ModelConfig, ModelInput } from './model-schema.js'
+export type { ModelConfig, ModelInput } from './model-schema.js'
 export { NixlOptions, type ResolvedNixl } from './nixl-options.js'
 export type { ParseOptions } from './parse-config.js'
 export type { ResolvedConfig, ResolvedLayout } from './resolved-config.js'

@@ -1,6 +1,6 @@
-import type { DType, HashAlgorithm, OpaqueDType } from '@kvbm/core'
+import type { DType, HashAlgorithm, InnerOrder, OpaqueDType } from '@kvbm/core'
 import { type Complete, DRAFT, type Draft, type MISSING, type Unbuilt } from './draft.js'
-import { type InnerOrder, type ModelConfig, type ModelInput, parseModel } from './model-schema.js'
+import { type ModelConfig, type ModelInput, parseModel } from './model-schema.js'
 
 type Field = 'numLayers' | 'outerDim' | 'pageSize' | 'innerDim' | 'kvHeads' | 'headDim'
 

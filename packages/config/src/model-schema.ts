@@ -1,11 +1,8 @@
-import { ConfigError, DType, dtypeWidthBytes, ELEMENT_DTYPES, type HashAlgorithm } from '@kvbm/core'
+import { ConfigError, DType, dtypeWidthBytes, ELEMENT_DTYPES, type HashAlgorithm, type InnerOrder } from '@kvbm/core'
 import { z } from 'zod'
 import { frozen, isRecord, unbuilt } from './draft.js'
 import { PAGE_SIZE_MAX } from './field-rules.js'
 import { ALWAYS, check, guarded, integer, report } from './issues.js'
-
-/** Order of the elements of a region: tokens then heads (`nhd`), or heads then tokens (`hnd`). */
-export type InnerOrder = 'nhd' | 'hnd'
 
 /** The shape of a model's KV cache, as written by hand. */
 export interface ModelInput {

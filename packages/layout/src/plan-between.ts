@@ -1,7 +1,8 @@
 import type { CheckedCopy, LayerRange } from './checked-copy.js'
 import type { CopyPlan } from './copy-plan.js'
 import { inSourceOrder } from './in-source-order.js'
-import { RUN_FIELDS, RunList } from './run-list.js'
+import { placeRows } from './place-rows.js'
+import { RunList } from './run-list.js'
 
 /** Pairs whose rows are filled at a time, where all parts of a pair are: bounds the rows that wait to be joined. */
 const PAIRS_AT_A_TIME = 256
@@ -37,16 +38,8 @@ function addRegions(list: RunList, copy: CheckedCopy): void {
 
 /** Some layers and outer entries of all pairs, pair by pair; a row of `length` bytes for each. */
 function addPart(list: RunList, copy: CheckedCopy, layers: LayerRange, outers: LayerRange, length: number): void {
-  const { from, fromIds, to, toIds } = copy
-  const rowsOfPair = (layers.to - layers.from) * (outers.to - outers.from)
-  const count = fromIds.length * rowsOfPair
-  const { rows, at } = list.reserve(count)
-  const step = rowsOfPair * RUN_FIELDS
-  for (let layer = layers.from, row = at; layer < layers.to; layer++)
-    for (let outer = outers.from; outer < outers.to; outer++, row += RUN_FIELDS) {
-      from.locateAll(fromIds, layer, outer, { rows, at: row, step })
-      to.locateAll(toIds, layer, outer, { rows, at: row + 2, step })
-    }
+  const count = copy.fromIds.length * (layers.to - layers.from) * (outers.to - outers.from)
+  placeRows(copy, layers, outers, list.reserve(count))
   list.addReserved(count, length)
 }
 

@@ -5,6 +5,8 @@ import type { CopyPlan } from './copy-plan.js'
 import { layoutSide } from './copy-side.js'
 import type { Layout } from './layout.js'
 import { planBetween } from './plan-between.js'
+import { planTables } from './plan-tables.js'
+import { type Reorder, tableOf } from './reorder.js'
 
 /** Some blocks of one layout, and the blocks of another that get their bytes. */
 export interface CopyRequest {
@@ -15,21 +17,28 @@ export interface CopyRequest {
   readonly toIds: Uint32Array
   /** Default: all. */
   readonly layers?: LayerRange
+  /** Default: bytes keep their order. */
+  readonly reorder?: Reorder
 }
 
 /**
  * The fewest runs that copy blocks between two layouts: all pieces that are neighbours on both sides are one run. Commits the
  * target blocks. Throws `RangeError` for unlike shapes, unequal lists, ids out of range and source blocks without a page.
+ *
+ * Where `reorder` changes the order of elements, every region is a run of its own and the plan says how to transpose it: memory to
+ * memory only, and not onto itself; a runtime refuses others.
  */
-export function planCopy({ from, fromIds, to, toIds, layers }: CopyRequest): CopyPlan {
+export function planCopy({ from, fromIds, to, toIds, layers, reorder }: CopyRequest): CopyPlan {
   expectAlike(from, to)
   if (fromIds.length !== toIds.length)
     throw invalidArgument('toIds.length', `${fromIds.length}, one target per source`, toIds.length)
   const range = checkLayers(from, layers)
+  const table = reorder && tableOf(from.shape, reorder)
   checkIds('fromIds', fromIds, from)
   checkIds('toIds', toIds, to)
   to.commit(toIds)
-  return planBetween({ from: layoutSide(from), fromIds, to: layoutSide(to), toIds, layers: range })
+  const copy = { from: layoutSide(from), fromIds, to: layoutSide(to), toIds, layers: range }
+  return table === undefined ? planBetween(copy) : planTables(copy, table)
 }
 
 function checkLayers({ shape }: Layout, layers: LayerRange | undefined): LayerRange {

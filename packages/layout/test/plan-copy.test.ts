@@ -2,9 +2,10 @@ import { type BlockShape, blockBytes, LayoutType } from '@kvbm/core'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type LayerRange, planCopy } from '../src/index.js'
-import { type ArrayStorage, executePlan } from '../src/testing/index.js'
+import { executePlan } from '../src/testing/index.js'
+import { build, idPairs, layerBounds, layerRange } from './support/copy-world.js'
 import { copyByteByByte, type End, fewestRuns } from './support/naive-copy.js'
-import { buildPlot, EVERY_TYPE, everyId, nameOf, type Plot, plots, shapes } from './support/random-layouts.js'
+import { buildPlot, EVERY_TYPE, nameOf, plots, shapes } from './support/random-layouts.js'
 
 const PLAIN = { alignment: 1, address: 0, pages: 3 } as const
 const SHAPE: BlockShape = { numLayers: 3, outerDim: 2, pageSize: 2, innerDim: 3, dtype: 'fp16' }
@@ -15,15 +16,23 @@ describe.each(EVERY_TYPE.map((type) => [nameOf(type), type] as const))('from %s'
     'to %s: as byte by byte, in the fewest runs, and neighbours stay as they are (cases 125, 126)',
     (_, toType) => {
       fc.assert(
-        fc.property(copies(fromType, toType), ({ shape, from, to, pairs, layers }) => {
-          const ends = build(shape, from, to, pairs)
-          const expected = copyByteByByte(ends.from, ends.to, shape, layers)
-          const plan = planBetween(ends, layers)
-          executePlan(plan, [...ends.from.storages, ...ends.to.storages])
-          expect(ends.to.storages.map((storage) => storage.range(0, storage.sizeBytes))).toEqual(expected)
-          expect(plan.runs.length / 5).toBe(fewestRuns(ends.from, ends.to, shape, layers))
-          expect(plan.bytes).toBe(bytesOf(plan.runs))
-        }),
+        fc.property(
+          shapes,
+          plots([fromType]),
+          plots([toType]),
+          idPairs,
+          layerBounds,
+          (shape, from, to, pairs, bounds) => {
+            const layers = layerRange(shape, bounds)
+            const ends = build(shape, from, to, pairs)
+            const expected = copyByteByByte(ends.from, ends.to, shape, layers)
+            const plan = planBetween(ends, layers)
+            executePlan(plan, [...ends.from.storages, ...ends.to.storages])
+            expect(ends.to.storages.map((storage) => storage.range(0, storage.sizeBytes))).toEqual(expected)
+            expect(plan.runs.length / 5).toBe(fewestRuns(ends.from, ends.to, shape, layers))
+            expect(plan.bytes).toBe(bytesOf(plan.runs))
+          },
+        ),
         { numRuns: 25 },
       )
     },
@@ -168,47 +177,6 @@ test('lists of unlike lengths, ids and layers that are none are RangeErrors that
   ])
     expect(copy([0], [1], layers)).toThrow(/layers: expected a range within 0 to 3/)
 })
-
-function copies(fromType: LayoutType, toType: LayoutType) {
-  const pairs = fc.uniqueArray(fc.tuple(fc.integer({ min: 0, max: 8 }), fc.integer({ min: 0, max: 8 })), {
-    maxLength: 7,
-    comparator: ([a, b], [c, d]) => a === c || b === d,
-  })
-  return fc
-    .record({
-      shape: shapes,
-      from: plots([fromType]),
-      to: plots([toType]),
-      pairs,
-      range: fc.tuple(fc.nat(4), fc.nat(4)),
-    })
-    .map(({ range: [a, b], ...copy }) => {
-      const end = copy.shape.numLayers
-      return { ...copy, layers: { from: Math.min(a, b, end), to: Math.min(Math.max(a, b), end) } }
-    })
-}
-
-const NUM_BLOCKS = 9
-
-/** Source and target; every byte of both is filled, so that a stray write shows. */
-function build(shape: BlockShape, from: Plot, to: Plot, pairs: [number, number][]): { from: End; to: End } {
-  const make = (plot: Plot, firstRegion: number, ids: number[]): End => {
-    const { layout, storages } = buildPlot(shape, NUM_BLOCKS, plot, firstRegion)
-    // Pages are given in this order.
-    layout.commit(everyId(layout).map((block) => (block * 4 + 1) % NUM_BLOCKS))
-    for (const storage of storages) fill(storage)
-    return { layout, storages, ids: Uint32Array.from(ids) }
-  }
-  const sources = pairs.map(([source]) => source)
-  const targets = pairs.map(([, target]) => target)
-  return { from: make(from, 1, sources), to: make(to, 101, targets) }
-}
-
-function fill(storage: ArrayStorage): void {
-  storage.range(0, storage.sizeBytes).forEach((_, at, bytes) => {
-    bytes[at] = (at * 31 + (at >> 8) * 7 + storage.regionId * 101) & 0xff
-  })
-}
 
 function planBetween({ from, to }: { from: End; to: End }, layers?: LayerRange) {
   const request = { from: from.layout, fromIds: from.ids, to: to.layout, toIds: to.ids }

@@ -1,8 +1,27 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type BlockShape, blockBytes, type LayoutStrategy, LayoutType, regionBytes, type Storage } from '@kvbm/core'
-import { createLayout, type LayerRange, type Layout, layoutStorageBytes, planBytes, planCopy } from '@kvbm/layout'
+import {
+  type BlockShape,
+  blockBytes,
+  type DType,
+  type InnerOrder,
+  type LayoutStrategy,
+  LayoutType,
+  regionBytes,
+  rowBytes,
+  type Storage,
+} from '@kvbm/core'
+import {
+  createLayout,
+  type LayerRange,
+  type Layout,
+  type LayoutGeometry,
+  layoutStorageBytes,
+  planBytes,
+  planCopy,
+  type Reorder,
+} from '@kvbm/layout'
 import { type Binding, createPortableBinding, loadBinding } from '@kvbm/native'
 import {
   createAllocator,
@@ -11,12 +30,14 @@ import {
   SystemAllocator,
   wrapMemory,
 } from '@kvbm/storage'
+import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 // Cases 125 and 126 on real memory and files, with both bindings: every layout × every layout × every allocator × every
-// allocator and memory that an engine owns; layer ranges; neighbours of what is written stay as they are.
+// allocator and memory that an engine owns; layer ranges; both inner orders; neighbours of what is written stay as they are.
 
-const SHAPE: BlockShape = { numLayers: 3, outerDim: 2, pageSize: 4, innerDim: 13, dtype: 'fp16' }
+const SHAPE: BlockShape = { numLayers: 3, outerDim: 2, pageSize: 4, innerDim: 15, dtype: 'fp16' }
+const KV_HEADS = 5
 const BLOCK = blockBytes(SHAPE)
 const NUM_BLOCKS = 8
 const SOURCES = Uint32Array.of(6, 1, 2, 3)
@@ -47,6 +68,9 @@ const TYPES: readonly LayoutType[] = [
 
 const KINDS = ['system', 'pinned', 'device', 'disk', 'engine'] as const
 type Kind = (typeof KINDS)[number]
+/** Orders of a copy that leaves bytes in theirs. */
+const SAME = { from: 'nhd', to: 'nhd' } as const
+const IN_MEMORY = KINDS.filter((kind) => kind !== 'disk')
 
 /** A layout over storages of one kind. */
 interface Place {
@@ -93,19 +117,57 @@ for (const [name, binding] of bindings()) {
         }
     })
 
-    async function checkCopy(source: Place, target: Place, layers: LayerRange): Promise<void> {
+    for (const from of IN_MEMORY)
+      test(`${from} → memory of any kind, all layouts, in another inner order`, async () => {
+        for (const source of sources.filter(({ kind }) => kind === from))
+          for (const target of targets.filter(({ kind }) => kind !== 'disk')) {
+            await checkCopy(source, target, LAYERS[0]!, { from: 'nhd', to: 'hnd', kvHeads: KV_HEADS })
+            await checkCopy(source, target, LAYERS[1]!, { from: 'hnd', to: 'nhd', kvHeads: KV_HEADS })
+          }
+      })
+
+    test('files take no other inner order on the way, and the error says so', async () => {
+      const [file, memory] = ['disk', 'system'].map((kind) => sources.find((place) => place.kind === kind)!)
+      const reorder = { from: 'nhd', to: 'hnd', kvHeads: KV_HEADS } as const
+      for (const [from, to] of [
+        [file!, memory!],
+        [memory!, file!],
+      ] as const)
+        await expect(copy(from, SOURCES, to, TARGETS, LAYERS[0]!, reorder)).rejects.toThrow(
+          /is a file\. Transpose from memory to memory/,
+        )
+    })
+
+    test('a block takes no other inner order where it lies, and stays as it was', async () => {
+      const place = targets.find(({ kind }) => kind === 'system')!
+      await move(place, allIds(), contentOf('target'), 'write')
+      const reorder = { from: 'nhd', to: 'hnd', kvHeads: KV_HEADS } as const
+      await expect(copy(place, SOURCES, place, SOURCES, LAYERS[0]!, reorder)).rejects.toThrow(/overlap/)
+      const after = new Uint8Array(NUM_BLOCKS * BLOCK)
+      await move(place, allIds(), after, 'read')
+      expect(Buffer.compare(after, contentOf('target'))).toBe(0)
+    })
+
+    async function checkCopy(source: Place, target: Place, layers: LayerRange, reorder?: Reorder): Promise<void> {
       await move(target, allIds(), contentOf('target'), 'write')
-      await copy(source, SOURCES, target, TARGETS, layers)
+      await copy(source, SOURCES, target, TARGETS, layers, reorder)
       const after = new Uint8Array(NUM_BLOCKS * BLOCK)
       await move(target, allIds(), after, 'read')
-      const expected = expectedAfter(layers)
+      const expected = expectedAfter(layers, reorder)
       const what = `${describeType(source.layout.type)} → ${describeType(target.layout.type)}, layers ${layers.from} to ${layers.to}`
       expect(Buffer.compare(after, expected), what).toBe(0)
     }
 
-    async function copy(from: Place, fromIds: Uint32Array, to: Place, toIds: Uint32Array, layers: LayerRange) {
-      const { runs } = planCopy({ from: from.layout, fromIds, to: to.layout, toIds, layers })
-      await runtime.submit({ runs })
+    async function copy(
+      from: Place,
+      fromIds: Uint32Array,
+      to: Place,
+      toIds: Uint32Array,
+      layers: LayerRange,
+      reorder?: Reorder,
+    ) {
+      const request = { from: from.layout, fromIds, to: to.layout, toIds, layers }
+      await runtime.submit(planCopy(reorder === undefined ? request : { ...request, reorder }))
     }
 
     async function move(place: Place, ids: Uint32Array, bytes: Uint8Array, direction: 'write' | 'read'): Promise<void> {
@@ -137,6 +199,40 @@ for (const [name, binding] of bindings()) {
       return createAllocator(spec, runtime).allocate({ sizeBytes, lazy: true, label })
     }
   })
+
+  test.skipIf(binding === undefined)(
+    `${name}: random shapes, layouts and changes of inner order, byte by byte`,
+    async () => {
+      await using runtime = createTransferRuntime({ binding: binding!, threads: 2 })
+      const copies = fc.record({
+        shape: headedShapes,
+        from: plots,
+        to: plots,
+        orders: fc.option(orders),
+        layers,
+        pairs,
+      })
+      const property = fc.asyncProperty(copies, async ({ shape: { kvHeads, ...shape }, orders, ...copy }) => {
+        const [from, to] = [makeEnd(shape, copy.from, runtime, 1), makeEnd(shape, copy.to, runtime, 128)]
+        const reorder = orders === null ? undefined : { ...orders, kvHeads }
+        const layers = {
+          from: Math.min(...copy.layers, shape.numLayers),
+          to: Math.min(Math.max(...copy.layers), shape.numLayers),
+        }
+        const expected = copyByteByByte(from, to, {
+          pairs: copy.pairs,
+          layers,
+          reorder: reorder ?? { ...SAME, kvHeads },
+        })
+        const [fromIds, toIds] = [0, 1].map((end) => Uint32Array.from(copy.pairs, (pair) => pair[end]!))
+        const request = { from: from.layout, fromIds: fromIds!, to: to.layout, toIds: toIds!, layers }
+        await runtime.submit(planCopy(reorder === undefined ? request : { ...request, reorder }))
+        expect(Buffer.compare(Buffer.concat(to.arrays), Buffer.concat(expected))).toBe(0)
+        for (const storage of [...from.storages, ...to.storages]) await storage.close()
+      })
+      await fc.assert(property, { numRuns: 150 })
+    },
+  )
 
   test.skipIf(binding === undefined)(`${name}: a paged tier takes memory segment by segment`, async () => {
     await using runtime = createTransferRuntime({ binding: binding!, threads: 1 })
@@ -217,13 +313,92 @@ function contentOf(what: 'source' | 'target'): Uint8Array {
   )
 }
 
-function expectedAfter(layers: LayerRange): Uint8Array {
+function expectedAfter(layers: LayerRange, reorder: Reorder = { ...SAME, kvHeads: KV_HEADS }): Uint8Array {
   const [after, source] = [contentOf('target'), contentOf('source')]
-  const layer = BLOCK / SHAPE.numLayers
-  for (const [index, from] of SOURCES.entries()) {
-    const [begin, end] = [layers.from * layer, layers.to * layer]
-    after.set(source.subarray(from * BLOCK + begin, from * BLOCK + end), TARGETS[index]! * BLOCK + begin)
-  }
+  const [layer, region] = [BLOCK / SHAPE.numLayers, regionBytes(SHAPE)]
+  for (const [index, from] of SOURCES.entries())
+    for (let at = layers.from * layer; at < layers.to * layer; at += region)
+      reorderRegion(SHAPE, reorder, source, from * BLOCK + at, after, TARGETS[index]! * BLOCK + at)
+  return after
+}
+
+/** Byte by byte: the place of every element follows from its token and head. */
+function reorderRegion(
+  shape: BlockShape,
+  { from, to, kvHeads }: Reorder,
+  source: Uint8Array,
+  sourceOffset: number,
+  target: Uint8Array,
+  targetOffset: number,
+): void {
+  const width = rowBytes(shape) / kvHeads
+  const placeOf = (order: InnerOrder, token: number, head: number): number =>
+    (order === 'nhd' ? token * kvHeads + head : head * shape.pageSize + token) * width
+  for (let token = 0; token < shape.pageSize; token++)
+    for (let head = 0; head < kvHeads; head++)
+      for (let byte = 0; byte < width; byte++)
+        target[targetOffset + placeOf(to, token, head) + byte] =
+          source[sourceOffset + placeOf(from, token, head) + byte]!
+}
+
+const headedShapes = fc
+  .record({
+    numLayers: fc.integer({ min: 1, max: 3 }),
+    outerDim: fc.constantFrom(1, 2),
+    pageSize: fc.integer({ min: 1, max: 9 }),
+    kvHeads: fc.integer({ min: 1, max: 5 }),
+    headDim: fc.integer({ min: 1, max: 20 }),
+    dtype: fc.constantFrom<DType>('fp8-e4m3', 'fp16', 'fp32'),
+  })
+  .map(({ headDim, ...shape }) => ({ ...shape, innerDim: shape.kvHeads * headDim }))
+const plots = fc.record({ type: fc.constantFrom(...TYPES), alignment: fc.constantFrom(1, 16, 64) })
+const orders = fc.record({ from: fc.constantFrom('nhd', 'hnd'), to: fc.constantFrom('nhd', 'hnd') })
+const layers = fc.tuple(fc.nat(3), fc.nat(3))
+const blockIds = fc.nat(NUM_BLOCKS - 1)
+const pairs = fc.uniqueArray(fc.tuple(blockIds, blockIds), {
+  maxLength: NUM_BLOCKS,
+  comparator: ([a, b], [c, d]) => a === c || b === d,
+})
+
+/** One end of a copy, over arrays of which every byte is filled. */
+interface End {
+  readonly layout: Layout
+  readonly storages: readonly Storage[]
+  readonly arrays: readonly Uint8Array[]
+}
+
+function makeEnd(
+  shape: BlockShape,
+  plot: Pick<LayoutGeometry, 'type' | 'alignment'>,
+  runtime: NativeTransferRuntime,
+  seed: number,
+): End {
+  const geometry = { ...plot, shape, numBlocks: NUM_BLOCKS, segmentBytes: 3 * blockBytes(shape) }
+  const arrays = layoutStorageBytes(geometry).map((sizeBytes) => new Uint8Array(sizeBytes))
+  for (const [index, array] of arrays.entries())
+    for (let at = 0; at < array.length; at++) array[at] = at * 7 + (at >> 8) * 13 + index * 31 + seed
+  const storages = arrays.map((array) => wrapMemory(array, { runtime }))
+  const layout = createLayout({ ...geometry, storages })
+  layout.commit(allIds().reverse())
+  return { layout, storages, arrays }
+}
+
+interface NaiveCopy {
+  readonly pairs: readonly (readonly [number, number])[]
+  readonly layers: LayerRange
+  readonly reorder: Reorder
+}
+
+/** What every byte of the target's arrays must be after the copy. */
+function copyByteByByte(from: End, to: End, { pairs, layers, reorder }: NaiveCopy): Uint8Array[] {
+  const { shape } = from.layout
+  const after = to.arrays.map((array) => array.slice())
+  for (const [source, target] of pairs)
+    for (let layer = layers.from; layer < layers.to; layer++)
+      for (let outer = 0; outer < shape.outerDim; outer++) {
+        const [at, into] = [from.layout.locate(source, layer, outer), to.layout.locate(target, layer, outer)]
+        reorderRegion(shape, reorder, from.arrays[at.storage]!, at.offset, after[into.storage]!, into.offset)
+      }
   return after
 }
 

@@ -220,7 +220,7 @@ export class FaultyBinding implements Binding {
       case 'error':
         throw errorOfCode(fault.code)
       case 'short':
-        await this.#inner.submit(engine, ticket, { runs: firstBytes(job.runs, fault.bytes) }, flags)
+        await this.#inner.submit(engine, ticket, firstBytes(job, fault.bytes), flags)
         throw shortAccess(fault.bytes)
       case 'flip':
         return this.#submitFlipped(fault.bit, order, job)

@@ -1,11 +1,11 @@
-import type { TransferJob } from '@kvbm/core'
+import type { TransferJob, TransposedTable } from '@kvbm/core'
 import type { Touch } from './fault.js'
 
 const RUN_FIELDS = 5
 
 /** A job whose rows nobody can change any more. */
-export function copyOfJob({ runs, sums }: TransferJob): TransferJob {
-  const copied = { runs: runs.slice() }
+export function copyOfJob({ sums, ...job }: TransferJob): TransferJob {
+  const copied = { ...job, runs: job.runs.slice() }
   return sums === undefined ? copied : { ...copied, sums: { ...sums, pieces: sums.pieces.slice() } }
 }
 
@@ -23,15 +23,21 @@ export function touchesOfJob({ runs, sums }: TransferJob): Touch[] {
   ]
 }
 
-/** The runs that move the first `bytes` bytes. */
-export function firstBytes(runs: Float64Array, bytes: number): Float64Array {
+/** The part of a job that moves the first `bytes` bytes; of tables only whole ones, for others cannot be transposed. */
+export function firstBytes({ runs, transpose }: TransferJob, bytes: number): TransferJob {
+  if (transpose !== undefined)
+    return { runs: runs.slice(0, Math.floor(bytes / bytesOf(transpose)) * RUN_FIELDS), transpose }
   const cut = runs.slice()
   let left = bytes
   for (let row = 0; row < cut.length; row += RUN_FIELDS) {
     cut[row + 4] = Math.min(left, cut[row + 4]!)
     left -= cut[row + 4]!
   }
-  return cut
+  return { runs: cut }
+}
+
+function bytesOf({ rows, columns, cellBytes }: TransposedTable): number {
+  return rows * columns * cellBytes
 }
 
 /** Where a bit of the moved bytes arrives; undefined beyond the last. */
