@@ -34,6 +34,8 @@ export async function runBlock({ house, code, language, from, directory }: Block
     noExternal: [/.*/],
     esbuildOptions: (options) => {
       options.logLevel = 'silent'
+      // As Node has it, which knows no "module": some packages keep files there that only bundlers understand.
+      options.mainFields = ['main']
     },
     esbuildPlugins: [sourcesOf(house, entry, join(house.root, from))],
   })
