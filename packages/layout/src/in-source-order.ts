@@ -3,7 +3,7 @@ import type { Column } from './column.js'
 import { indices } from './indices.js'
 import { sortedBy } from './sorted-by.js'
 
-/** The same copy, its pairs ascending by where the source's first region lies. */
+/** The same copy, its pairs ascending by where the source's first region lies: spares sorting the many more runs at the end. */
 export function inSourceOrder(copy: CheckedCopy): CheckedCopy {
   const { from, fromIds, toIds, layers } = copy
   const rows = new Float64Array(fromIds.length * 2)
