@@ -147,9 +147,10 @@ export interface Binding {
   createEngine(options: EngineOptions): number
   /**
    * Runs one job; all rows or an error. All rows are checked before a byte moves. `ticket` names it for `cancel`. `flags` is a sum of
-   * `IN_BACKGROUND` and `ON_THREADS`, default 0. Small memory-only jobs run within the call. Rows are copied at the call; memory stays in use until the promise settles. Each row moves as if through a
-   * buffer, so its ends may overlap; rows whose targets overlap other rows have no order. Blocks without pieces keep their number in `into`.
-   * A read past a file's end is a `StorageIoError`.
+   * `IN_BACKGROUND` and `ON_THREADS`, default 0. Small memory-only jobs run within the call. Rows are copied at the call; memory stays
+   * in use until the promise settles. Each row moves as if through a buffer, so its ends may overlap, except with `transpose`; rows
+   * whose targets overlap other rows have no order. Blocks without pieces keep their number in `into`. A read past a file's end is a
+   * `StorageIoError`.
    */
   submit(engine: number, ticket: number, job: TransferJob, flags?: number): Promise<void>
   /** True when the job had not started: its promise then rejects with an error of code `KVBM_CANCELLED`. */

@@ -79,7 +79,8 @@ export function filesBelow(root: string, folder: string): string[] {
   return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
     const path = posix.join(folder, entry.name)
     if (entry.isDirectory()) return PASSED_OVER.test(entry.name) ? [] : filesBelow(root, path)
-    return entry.isFile() ? [path] : []
+    // In a worktree of git `.git` is a file that names the main checkout.
+    return entry.isFile() && entry.name !== '.git' ? [path] : []
   })
 }
 
