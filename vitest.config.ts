@@ -10,6 +10,7 @@ export default defineConfig({
       'native',
       'apps/*',
       'bench',
+      'simulation',
       'examples',
       { extends: true, test: { name: 'house', include: ['test/**/*.test.ts'] } },
     ],

@@ -3,11 +3,12 @@ import { runProgram } from './processes.mjs'
 import { StepFailed } from './step.mjs'
 import { runTests } from './test-everything.mjs'
 
-const USAGE = 'Usage: node scripts/bootstrap.mjs demo|test|bench [arguments…]'
+const USAGE = 'Usage: node scripts/bootstrap.mjs demo|test|bench|simulate [arguments…]'
 
 const COMMANDS = {
   demo: (args) => runBuilt('@kvbm/demo', 'apps/demo/dist/main.js', args),
   bench: (args) => runBuilt('@kvbm/bench', 'bench/dist/main.js', args),
+  simulate: (args) => runBuilt('@kvbm/simulation', 'simulation/dist/main.js', args),
   test: runTests,
 }
 

@@ -57,5 +57,6 @@ export const HOUSE: Readonly<Record<string, Row>> = {
   // Engines are peers of the adapters, so whoever uses an adapter declares its engine.
   demo: { mayImport: 'below', external: ['cli-progress', 'picocolors', 'hono', 'prom-client', 'node-llama-cpp'] },
   bench: { mayImport: 'below', external: ['lru-cache', 'node-llama-cpp', 'onnxruntime-node'] },
+  simulation: { mayImport: 'below', external: [] },
   examples: { mayImport: 'below', external: ['node-llama-cpp', 'onnxruntime-node', 'openai'] },
 }

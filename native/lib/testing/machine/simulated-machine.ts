@@ -94,6 +94,12 @@ export class SimulatedMachine {
     return new Promise((resolve) => endOfTurn(resolve))
   }
 
+  /** Lets things happen until nothing is under way. Rejects with `SimulationStalledError` where that has no end. */
+  async idle(): Promise<void> {
+    for (let turns = 0; await this.step(); turns++)
+      if (turns === TURNS_MAX) throw new SimulationStalledError(`Something still goes on after ${TURNS_MAX} turns.`)
+  }
+
   #end(mayFinishWrites: boolean): void {
     for (const process of this.#running) process.die(mayFinishWrites)
     this.#running.clear()

@@ -1,0 +1,287 @@
+import { TIER_NAMES } from '@kvbm/core'
+import type { Binding } from '@kvbm/native'
+import { SeededRandom, SimulatedMachine } from '@kvbm/native/testing'
+import { isExpected, Leaving } from './expected-errors.js'
+import { type Facts, noFacts } from './facts.js'
+import { ROOT, runOn } from './ground.js'
+import { Ledger } from './ledger.js'
+import { Life, type LifeOptions } from './life.js'
+import { rotSuperblock, strike } from './misfortune.js'
+import { DEPTH, LEAVES } from './prompts.js'
+import type { Scenario } from './scenario.js'
+import { type Call, type Damage, User } from './user.js'
+
+/** What a user does, as often as it stands here. */
+const CALLS = [
+  ...['serve', 'serve', 'serve', 'serve', 'serve', 'serve', 'compute', 'compute', 'compute', 'match', 'match'],
+  ...['onboard', 'onboard', 'offload', 'offload', 'read', 'release', 'release', 'release', 'acquire', 'settle'],
+  ...['resetBlocks', 'reset'],
+] as ReadonlyArray<Exclude<keyof User & string, 'life' | 'manager' | 'readDisk' | 'releaseAll'>>
+
+/** Calls under way at a time. */
+const CALLS_MAX = 6
+/** Turns that pass between two steps, at most. */
+const TURNS_MAX = 40
+
+export interface HistoryOptions {
+  readonly wrap?: ((binding: Binding) => Binding) | undefined
+  readonly integrity?: boolean | undefined
+  readonly onNote?: ((line: string) => void) | undefined
+}
+
+/**
+ * One history: lives of a manager on one simulated machine, one after the other, each with a user who makes calls while the
+ * machine fails. After every step all that must hold is looked at; whatever does not hold is thrown.
+ */
+export class History {
+  readonly facts: Facts = noFacts()
+  readonly #scenario: Scenario
+  readonly #options: HistoryOptions
+  readonly #random: SeededRandom
+  readonly #machine: SimulatedMachine
+  readonly #ledger: Ledger
+  readonly #damage: Damage = { isPossible: false }
+  readonly #running = new Set<Promise<void>>()
+  #life!: Life
+  #user!: User
+  #failure: unknown
+
+  constructor(scenario: Scenario, options: HistoryOptions) {
+    const { seed, sectorBytes } = scenario
+    const { onNote } = options
+    this.#scenario = scenario
+    this.#options = options
+    this.#random = new SeededRandom(seed ^ 0x0ca11)
+    this.#machine = new SimulatedMachine({ seed, sectorBytes, ...(onNote === undefined ? {} : { onNote }) })
+    this.#ledger = new Ledger(this.facts)
+    this.#machine.disk.makeDirectory(ROOT)
+  }
+
+  /** SHA-256 over all that has happened. */
+  get digest(): string {
+    return this.#machine.scheduler.digest
+  }
+
+  async live(): Promise<void> {
+    await this.#begin()
+    for (let step = 0; step < this.#scenario.steps; step++) {
+      await this.#step()
+      this.facts.steps++
+    }
+    await this.#settle()
+    await this.#end('closes')
+    await this.#begin()
+    await this.#judgeDisk()
+    await this.#end('closes')
+    this.facts.turns = this.#machine.scheduler.steps
+  }
+
+  async #step(): Promise<void> {
+    const random = this.#random
+    const { kills, powerCuts } = this.#scenario.weather
+    const lot = random.unit()
+    if (lot < 0.04 && kills) await this.#endAndBegin('kills')
+    else if (lot < 0.07 && powerCuts) await this.#endAndBegin('powerCuts')
+    else if (lot < 0.09) await this.#endAndBegin('closes')
+    else if (lot < 0.11 && kills) await this.#forgetAndDie()
+    else if (lot < 0.14) await this.#settle()
+    else if (lot < 0.3) this.#strike()
+    else if (lot < 0.35) this.#machine.disk.writeBack(random.unit())
+    else await this.#makeCall()
+    await this.#pass(random.below(TURNS_MAX))
+    this.#check()
+  }
+
+  async #begin(): Promise<void> {
+    const scenario = this.#scenario
+    const diskBlocks = this.facts.lives === 0 || this.#random.chance(0.7) ? scenario.diskBlocks : this.#otherSize()
+    const { wrap, integrity } = this.#options
+    const onEvent = this.#ledger.note
+    const options = { machine: this.#machine, scenario, diskBlocks, wrap, integrity, onEvent }
+    while (this.#scenario.weather.kills && this.#random.chance(0.15)) await this.#dieOpening(options)
+    this.#life = await this.#machine.until(Life.open(options))
+    this.#user = new User(this.#life, this.facts, this.#damage)
+    this.#ledger.begin(this.#life)
+    this.facts.lives++
+  }
+
+  async #dieOpening(options: LifeOptions): Promise<void> {
+    void Life.open(options).catch(() => {})
+    await this.#pass(this.#random.below(TURNS_MAX))
+    this.#ledger.begun(options.diskBlocks)
+    if (this.#scenario.weather.powerCuts && this.#random.chance(0.5)) this.#cutPower()
+    else this.#machine.kill()
+  }
+
+  #otherSize(): number {
+    return Math.max(2, Math.floor(this.#scenario.diskBlocks * (0.3 + 1.4 * this.#random.unit())))
+  }
+
+  async #endAndBegin(how: 'kills' | 'powerCuts' | 'closes'): Promise<void> {
+    await this.#end(how)
+    if (this.#scenario.weather.flips && this.#random.chance(0.2))
+      rotSuperblock({ life: this.#life, random: this.#random })
+    await this.#begin()
+    if (this.#random.chance(0.5)) await this.#judgeDisk()
+  }
+
+  async #end(how: 'kills' | 'powerCuts' | 'closes'): Promise<void> {
+    this.facts[how]++
+    this.facts.damageNoticed += this.#damageNoticed()
+    if (how === 'closes') await this.#close()
+    else this.#die(how)
+    this.#machine.disk.capacityBytes = Number.POSITIVE_INFINITY
+  }
+
+  async #close(): Promise<void> {
+    this.#user.releaseAll()
+    this.#ledger.end(this.#life)
+    const closing = this.#life.close()
+    if (this.#scenario.weather.kills && this.#random.chance(0.2)) {
+      closing.catch(() => {})
+      await this.#pass(this.#random.below(TURNS_MAX))
+      this.#ledger.closed()
+      this.#running.clear()
+      this.#machine.kill()
+      return
+    }
+    await this.#machine.until(closing)
+    await this.#machine.idle()
+    await this.#machine.until(Promise.all(this.#running))
+    this.#rethrow()
+    this.#ledger.closed()
+  }
+
+  #die(how: 'kills' | 'powerCuts'): void {
+    this.#running.clear()
+    if (how === 'kills') {
+      this.#ledger.end(this.#life)
+      this.#machine.kill()
+      return
+    }
+    this.#cutPower()
+  }
+
+  #cutPower(): void {
+    this.#damage.isPossible = true
+    this.#ledger.forgetAll()
+    this.#machine.cutPower(this.#random.pick(['some', 'some', 'none']))
+  }
+
+  /** What a process was told to forget, no later one finds. */
+  async #forgetAndDie(): Promise<void> {
+    await this.#settle()
+    const { manager, prompts } = this.#life
+    const hashes = prompts.of(this.#random.below(LEAVES), 1 + this.#random.below(DEPTH))
+    const forget = (): Promise<unknown> =>
+      this.#random.chance(0.5) ? manager.disk.resetBlocks(hashes) : manager.disk.reset()
+    const isForgotten = await this.#machine.until(
+      runOn(this.#life.ground, forget).then(
+        () => true,
+        () => false,
+      ),
+    )
+    if (!isForgotten) return
+    this.facts.kills++
+    this.facts.damageNoticed += this.#damageNoticed()
+    this.#ledger.end(this.#life, hashes.toHexArray())
+    this.#machine.kill()
+    await this.#begin()
+  }
+
+  #strike(): void {
+    const lot = { life: this.#life, random: this.#random, scenario: this.#scenario }
+    strike({ ...lot, ledger: this.#ledger, damage: this.#damage }, this.facts)
+  }
+
+  async #makeCall(): Promise<void> {
+    if (this.#running.size >= CALLS_MAX) return
+    const name = this.#random.pick(CALLS)
+    const call = this.#drawCall()
+    const user = this.#user
+    this.#machine.scheduler.note(`call ${name} ${call.leaf} ${call.count} ${call.tier}`)
+    const running: Promise<void> = runOn(this.#life.ground, () => this.#judged(user, () => user[name](call))).finally(
+      () => this.#running.delete(running),
+    )
+    this.#running.add(running)
+    if (this.#random.chance(0.4)) await this.#machine.until(running)
+  }
+
+  #drawCall(): Call {
+    const random = this.#random
+    return {
+      leaf: random.below(LEAVES),
+      count: 1 + random.below(DEPTH),
+      which: random.next(),
+      tier: random.pick(TIER_NAMES),
+      wait: this.#drawPatience(),
+    }
+  }
+
+  #drawPatience(): Call['wait'] {
+    const random = this.#random
+    const patience = random.pick(['endless', 'endless', 'endless', 'deadline', 'signal'])
+    const ms = 1 + random.below(30)
+    if (patience === 'deadline') return { deadlineMs: ms }
+    if (patience === 'endless') return {}
+    const leaving = new AbortController()
+    this.#life.ground.process.setTimeout(() => leaving.abort(new Leaving()), ms)
+    return { signal: leaving.signal }
+  }
+
+  async #judged(user: User, act: () => Promise<void>): Promise<void> {
+    try {
+      await act()
+    } catch (error) {
+      if (user !== this.#user) return
+      if (isExpected(error)) this.facts.callsFailed++
+      else this.#failure ??= error
+    }
+  }
+
+  /** Everything is let go and everybody comes to an end; then nothing is held. */
+  async #settle(): Promise<void> {
+    this.#life.faults.clear()
+    this.#machine.disk.capacityBytes = Number.POSITIVE_INFINITY
+    await this.#machine.until(Promise.all(this.#running))
+    this.#user.releaseAll()
+    await this.#machine.until(runOn(this.#life.ground, () => this.#life.manager.settled()))
+    await this.#machine.idle()
+    this.#check()
+    for (const [tier, pool] of this.#life.pools)
+      if (pool.held > 0) throw new Error(`${pool.held} blocks of the ${tier} tier are held by nobody.`)
+  }
+
+  async #judgeDisk(): Promise<void> {
+    const reading = runOn(this.#life.ground, () => this.#judged(this.#user, () => this.#user.readDisk()))
+    await this.#machine.until(reading)
+    this.#check()
+  }
+
+  async #pass(turns: number): Promise<void> {
+    await this.#machine.settle()
+    for (let turn = 0; turn < turns; turn++) if (!(await this.#machine.step())) return
+  }
+
+  /** What must hold at any moment. */
+  #check(): void {
+    this.#rethrow()
+    for (const [tier, pool] of this.#life.pools) {
+      pool.checkInvariants()
+      const { free, inactive, held, quarantined, total } = pool
+      if (free + inactive + held + quarantined !== total)
+        throw new Error(`${tier}: ${free} + ${inactive} + ${held} + ${quarantined} blocks are not ${total}.`)
+    }
+    this.#ledger.check(this.#life)
+    if (this.#damageNoticed() > 0 && !this.#damage.isPossible)
+      throw new Error('A damaged block was found, and nothing had damaged any.')
+  }
+
+  #damageNoticed(): number {
+    return Object.values(this.#life.manager.status().corrupt).reduce((sum, count) => sum + count, 0)
+  }
+
+  #rethrow(): void {
+    if (this.#failure !== undefined) throw this.#failure
+  }
+}

@@ -1,0 +1,103 @@
+import type { TransferJob } from '@kvbm/core'
+import type { Binding } from '@kvbm/native'
+import type { HistoryOptions } from '../../src/history.js'
+import { overriding } from '../../src/overriding.js'
+
+const RUN_FIELDS = 5
+
+/** What a defect is like, and what a simulation says when it finds it. */
+export interface Defect {
+  readonly options: HistoryOptions
+  readonly finding: RegExp
+}
+
+/** Defects that a manager could have, put between it and the machine. A simulation that does not find them is worth nothing. */
+export const DEFECTS: Readonly<Record<string, Defect>> = {
+  'slots are overwritten without clearing their records first': {
+    options: { wrap: (binding) => overriding(binding, { clearSlots: async () => {} }) },
+    finding: /nothing had damaged any|was reset before the process died/,
+  },
+  'a block is told to be on disk before its bytes are': {
+    options: { wrap: acknowledgesEarly },
+    finding: /nothing had damaged any|Wrong bytes/,
+  },
+  'a block is told to be on disk before its record is': {
+    options: { wrap: (binding) => overriding(binding, { writeSlots: later(binding) }) },
+    finding: /was committed, and is lost/,
+  },
+  'checksums are not compared': {
+    options: { integrity: false },
+    finding: /Wrong bytes were served/,
+  },
+  'a copy that failed counts as done': {
+    options: { wrap: (binding) => overriding(binding, { submit: (...job) => binding.submit(...job).catch(() => {}) }) },
+    finding: /nothing had damaged any|Wrong bytes/,
+  },
+  'the end of a copy is never told': {
+    options: { wrap: forgetsToTell },
+    finding: /Somebody (still )?waits|held by nobody/,
+  },
+  'opening overlooks the newest record': {
+    options: { wrap: (binding) => overriding(binding, { readSlots: withoutLast(binding) }) },
+    finding: /was committed, and is lost/,
+  },
+}
+
+/** Writes to files go on after they were acknowledged. */
+function acknowledgesEarly(binding: Binding): Binding {
+  const files = new Set<number>()
+  return overriding(binding, {
+    openFile: async (options) => {
+      const region = await binding.openFile(options)
+      files.add(region.id)
+      return region
+    },
+    submit: async (engine, ticket, job, ...rest: never[]) => {
+      const done = binding.submit(engine, ticket, job, ...rest)
+      if (!targetsOf(job).some((region) => files.has(region))) return done
+      done.catch(() => {})
+    },
+  })
+}
+
+function later(binding: Binding): Binding['writeSlots'] {
+  return async (...args) => {
+    binding.writeSlots(...args).catch(() => {})
+  }
+}
+
+function forgetsToTell(binding: Binding): Binding {
+  let jobs = 0
+  return overriding(binding, {
+    submit: async (...job) => {
+      await binding.submit(...job)
+      if (++jobs % 20 === 0) await new Promise(() => {})
+    },
+  })
+}
+
+/** The newest record is overlooked. */
+function withoutLast(binding: Binding): Binding['readSlots'] {
+  return async (...args) => {
+    const found = await binding.readSlots(...args)
+    const count = Math.max(0, found.count - 1)
+    const cut = <T extends Uint32Array | Float64Array>(column: T, words = 1): T => column.slice(0, count * words) as T
+    return {
+      count,
+      slots: cut(found.slots),
+      generations: cut(found.generations),
+      hashes: cut(found.hashes, 4),
+      parents: cut(found.parents, 4),
+      positions: cut(found.positions),
+      lengths: cut(found.lengths),
+      checksums: cut(found.checksums),
+      damaged: found.damaged,
+    }
+  }
+}
+
+function targetsOf({ runs }: TransferJob): number[] {
+  const targets: number[] = []
+  for (let row = 0; row < runs.length; row += RUN_FIELDS) targets.push(runs[row + 2]!)
+  return targets
+}
