@@ -1,4 +1,4 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
 import files from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import { performance } from 'node:perf_hooks'
@@ -36,14 +36,19 @@ function layTimers(): Array<() => void> {
   const cancel = (_: StartedProcess, timer: SimulatedTimer | undefined): void => timer?.cancel()
   return [
     replace(globalThis, 'setTimeout', ({ process }, act: Anything, delayMs = 1, ...args: never[]) =>
-      process.setTimeout(() => act(...args), delayMs),
+      process.setTimeout(inContext(act, args), delayMs),
     ),
     replace(globalThis, 'setImmediate', ({ process }, act: Anything, ...args: never[]) =>
-      process.setImmediate(() => act(...args)),
+      process.setImmediate(inContext(act, args)),
     ),
     replace(globalThis, 'clearTimeout', cancel),
     replace(globalThis, 'clearImmediate', cancel),
   ]
+}
+
+/** What a timer runs belongs to whoever set it, as with timers of Node. */
+function inContext(act: Anything, args: never[]): () => void {
+  return AsyncResource.bind(() => void act(...args))
 }
 
 function layClock(): Array<() => void> {

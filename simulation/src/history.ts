@@ -134,7 +134,7 @@ export class History {
   }
 
   async #close(): Promise<void> {
-    this.#user.releaseAll()
+    runOn(this.#life.ground, () => this.#user.releaseAll())
     this.#ledger.end(this.#life)
     const closing = this.#life.close()
     if (this.#scenario.weather.kills && this.#random.chance(0.2)) {
@@ -225,7 +225,7 @@ export class History {
     if (patience === 'deadline') return { deadlineMs: ms }
     if (patience === 'endless') return {}
     const leaving = new AbortController()
-    this.#life.ground.process.setTimeout(() => leaving.abort(new Leaving()), ms)
+    runOn(this.#life.ground, () => setTimeout(() => leaving.abort(new Leaving()), ms))
     return { signal: leaving.signal }
   }
 
@@ -244,7 +244,7 @@ export class History {
     this.#life.faults.clear()
     this.#machine.disk.capacityBytes = Number.POSITIVE_INFINITY
     await this.#machine.until(Promise.all(this.#running))
-    this.#user.releaseAll()
+    runOn(this.#life.ground, () => this.#user.releaseAll())
     await this.#machine.until(runOn(this.#life.ground, () => this.#life.manager.settled()))
     await this.#machine.idle()
     this.#check()
@@ -278,7 +278,8 @@ export class History {
   }
 
   #damageNoticed(): number {
-    return Object.values(this.#life.manager.status().corrupt).reduce((sum, count) => sum + count, 0)
+    const { corrupt } = runOn(this.#life.ground, () => this.#life.manager.status())
+    return Object.values(corrupt).reduce((sum, count) => sum + count, 0)
   }
 
   #rethrow(): void {

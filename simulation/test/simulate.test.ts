@@ -5,7 +5,7 @@ import { SimulationFailure } from '../src/simulation-failure.js'
 import { DEFECTS } from './support/defects.js'
 
 /** Histories of a test run; `npm run simulate` lives them until stopped. */
-const SEEDS = Number(process.env.KVBM_SEEDS ?? 60)
+const SEEDS = Number(process.env.KVBM_SEEDS ?? 40)
 const MINUTES = 60_000
 
 test(

@@ -60,9 +60,10 @@ function acknowledgesEarly(binding: Binding): Binding {
   })
 }
 
+/** Records are written some simulated time after that was promised. */
 function later(binding: Binding): Binding['writeSlots'] {
   return async (...args) => {
-    binding.writeSlots(...args).catch(() => {})
+    setTimeout(() => void binding.writeSlots(...args).catch(() => {}), 20)
   }
 }
 
