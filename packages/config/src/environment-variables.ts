@@ -159,6 +159,13 @@ export const ENVIRONMENT_VARIABLES: readonly EnvironmentVariable[] = Object.free
     'directory of the disk tier; needed where it has a size',
   ),
   row('DYN_KVBM_DISK_CACHE_DIR', 'diskLayout.allocator.path', words, '', 'the same, as Dynamo names it'),
+  row(
+    'KVBM_DISK_ACCESS',
+    'diskLayout.access',
+    oneOf({ exclusive: 'exclusive', shared: 'shared' }),
+    'exclusive',
+    'whether several processes may use the directory',
+  ),
 
   row('KVBM_INTEGRITY', 'integrity', yesOrNo, 'true', 'checksums over every block'),
 ])

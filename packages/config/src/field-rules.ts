@@ -135,6 +135,7 @@ const FIELD_RULES: Readonly<Record<string, FieldRule>> = Object.freeze({
     remedy: 'Give the alignment of blocks in bytes, for example 4096, or leave it out.',
   },
   'layout.duplicates': { rule: "'allow' or 'reject'", remedy: "Leave it out for 'allow'." },
+  'layout.access': { rule: "'exclusive' or 'shared'", remedy: "Leave it out for 'exclusive'." },
 } satisfies Record<string, FieldRule>)
 
 /** The rule of a path such as `hostLayout.storage.0`, or of the closest field around it. */

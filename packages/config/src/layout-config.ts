@@ -61,6 +61,11 @@ export class LayoutBuilder<Unset extends Field = Field> {
     return this.#with('duplicates', value)
   }
 
+  /** Whether other processes may read this disk tier beside the one that writes it, and take over from it. */
+  access(value: 'exclusive' | 'shared'): LayoutBuilder<Unset> {
+    return this.#with('access', value)
+  }
+
   /** Checks this part. Throws `ConfigError` with every violation that shows without tier and model. */
   build(this: Complete<LayoutBuilder<Unset>, Unset>): KvManagerLayoutConfig {
     return parseLayout(this)

@@ -35,6 +35,11 @@ export interface LayoutInput {
   readonly alignment?: number | undefined
   /** Whether a block may be registered twice, each with its own bytes. Default `'allow'`. */
   readonly duplicates?: 'allow' | 'reject' | undefined
+  /**
+   * Only for the disk tier: `'exclusive'`, the default, refuses a directory that another process writes; with `'shared'` the first
+   * process writes, later ones read beside it, and one of them goes on writing when it is gone.
+   */
+  readonly access?: 'exclusive' | 'shared' | undefined
 }
 
 /** The blocks of one tier, checked; what depends on the tier and the model is settled by the whole configuration. */
@@ -48,6 +53,7 @@ export interface LayoutConfig {
   readonly offloadFilter?: OffloadFilter
   readonly alignment?: number
   readonly duplicates: 'allow' | 'reject'
+  readonly access?: 'exclusive' | 'shared'
 }
 
 const SOURCES = ['storage', 'allocator', 'logical'] as const
@@ -75,6 +81,7 @@ export const layoutSchema = z
     offloadFilter: guarded<OffloadFilter>(isOffloadFilter).optional(),
     alignment: guarded<number>(isAlignment).optional(),
     duplicates: z.enum(['allow', 'reject']).optional(),
+    access: z.enum(['exclusive', 'shared']).optional(),
   })
   .superRefine((layout, context) => {
     if (!isRecord(layout)) return
@@ -122,7 +129,8 @@ function settledLayoutType(type: LayoutType = LayoutType.FullyContiguous): Layou
 
 /** Fills the defaults that depend neither on the tier nor on the model. */
 export function resolveLayout(fields: LayoutFields): LayoutConfig {
-  const { numBlocks, bytes, layoutType, storage, allocator, logical, offloadFilter, alignment, duplicates } = fields
+  const { numBlocks, bytes, layoutType, storage, allocator, logical, offloadFilter, alignment, duplicates, access } =
+    fields
   return frozen<LayoutConfig>({
     numBlocks,
     bytes: bytes === undefined ? undefined : parseBytes(bytes),
@@ -133,6 +141,7 @@ export function resolveLayout(fields: LayoutFields): LayoutConfig {
     offloadFilter,
     alignment,
     duplicates: duplicates ?? 'allow',
+    access,
   })
 }
 

@@ -68,6 +68,7 @@ function tierRules(tier: TierName, config: Fields, context: z.RefinementCtx): vo
   allocatorRule(tier, layout, context)
   storageKindRule(tier, layout, context)
   if (tier === 'disk') diskRules(layout, context)
+  else memoryRules(tier, layout, context)
   capacityRule(tier, layout, config.model, context)
 }
 
@@ -131,6 +132,15 @@ function diskRules(layout: LayoutFields, context: z.RefinementCtx): void {
   report(context, ['diskLayout', 'layoutType'], layoutKind(layoutType), {
     rule: "'fully-contiguous' or 'paged', which are the same on disk: a slot holds one whole block",
     remedy: 'Leave layoutType out; blocks are converted on their way to and from disk.',
+  })
+}
+
+/** Memory is its process's own. */
+function memoryRules(tier: TierName, { access }: LayoutFields, context: z.RefinementCtx): void {
+  if (access !== 'shared') return
+  report(context, [`${tier}Layout`, 'access'], access, {
+    rule: "'exclusive': only a disk tier can be shared",
+    remedy: 'Leave it out, or move it to diskLayout.',
   })
 }
 

@@ -23,6 +23,8 @@ export interface ResolvedLayout {
   readonly offloadFilter?: OffloadFilter
   readonly alignment?: number
   readonly duplicates: 'allow' | 'reject'
+  /** Only of the disk tier; absent: `'exclusive'`. */
+  readonly access?: 'exclusive' | 'shared'
 }
 
 /** A whole configuration, checked, complete and frozen. `Tiers` are those that the type knows to be there. */

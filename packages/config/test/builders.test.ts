@@ -51,6 +51,7 @@ const layouts = (allocators: readonly object[]): fc.Arbitrary<LayoutInput> =>
           layoutType: fc.constantFrom(LayoutType.Paged, LayoutType.FullyContiguous),
           alignment: fc.constantFrom(1, 4096),
           duplicates: fc.constantFrom('allow', 'reject'),
+          access: fc.constant('exclusive' as const),
         },
         optional,
       ),

@@ -210,6 +210,13 @@ const SINGLE: ReadonlyArray<readonly [name: string, parts: Plain, path: string, 
     2 ** 30,
   ],
   ['an unknown policy', { hostLayout: { ...HOST, duplicates: 'drop' } }, 'hostLayout.duplicates', 'drop'],
+  [
+    'an unknown access',
+    { diskLayout: { numBlocks: 8, allocator: { kind: 'disk', path: './kv' }, access: 'both' } },
+    'diskLayout.access',
+    'both',
+  ],
+  ['shared memory', { hostLayout: { ...HOST, access: 'shared' } }, 'hostLayout.access', 'shared'],
   ['no tier', { hostLayout: undefined }, 'deviceLayout', undefined],
 ]
 
