@@ -2,7 +2,8 @@ import type { TierName } from '@kvbm/core'
 
 /**
  * Why a block did not reach the tier it was offered to. `cancelled` and `deadline`: somebody stopped waiting for the copy, which
- * may still arrive. `degraded`: the target fails, and nothing is copied to it in the background until it works again.
+ * may still arrive. `degraded`: the target fails, and nothing is copied to it in the background until it works again. `read-only`:
+ * another process writes the target.
  */
 export type DropReason =
   | 'queue-full'
@@ -12,6 +13,7 @@ export type DropReason =
   | 'corrupt'
   | 'io-error'
   | 'degraded'
+  | 'read-only'
   | 'deadline'
   | 'cancelled'
   | 'closed'
@@ -40,6 +42,7 @@ function newEdge(): EdgeCounters {
     corrupt: 0,
     'io-error': 0,
     degraded: 0,
+    'read-only': 0,
     deadline: 0,
     cancelled: 0,
     closed: 0,

@@ -1,6 +1,6 @@
 import { attempt, type BlockEvent, type EventManager, type Logger } from '@kvbm/core'
 import { EventReader } from './event-reader.js'
-import type { BlocksCorrupt, ManagerEventListener, TierStateChanged } from './manager-event.js'
+import type { BlocksCorrupt, ManagerEventListener, TierRoleChanged, TierStateChanged } from './manager-event.js'
 
 /** Numbers the events of all tiers and hands them to the event manager of the config, to listeners and to readers. */
 export class EventHub implements EventManager {
@@ -24,7 +24,7 @@ export class EventHub implements EventManager {
     this.emit(event)
   }
 
-  emit(event: BlockEvent | BlocksCorrupt | TierStateChanged): void {
+  emit(event: BlockEvent | BlocksCorrupt | TierStateChanged | TierRoleChanged): void {
     const numbered = { ...event, sequence: this.#sequence++ }
     for (const listener of this.#listeners) attempt(() => listener(numbered), this.#failed)
     for (const reader of this.#readers) reader.push(numbered)

@@ -8,6 +8,7 @@ export type {
   EventsMissed,
   ManagerEvent,
   ManagerEventListener,
+  TierRoleChanged,
   TierStateChanged,
 } from './manager-event.js'
 export type { OffloadReport } from './offload-run.js'
@@ -16,4 +17,5 @@ export type { RemoteStatus } from './remote.js'
 export { DEFAULT_SETTINGS, type ManagerSettings } from './settings.js'
 export type { EdgeStatus, ManagerStatus, TierStatus } from './status.js'
 export { Tier } from './tier.js'
-export type { TierState } from './tier-store.js'
+export type { BlockCounts } from './tier-counts.js'
+export type { TierRole, TierState } from './tier-store.js'

@@ -44,17 +44,15 @@ export class Integrity {
     return known === undefined || known === sum
   }
 
-  /** It is unmatchable at once, and its place is not used again by this process. */
   #quarantine(tier: TierStore<TierName>, id: number, hash: BlockHashes): void {
     const { counters, events, logger, health, transfers } = this.#options
-    const ids = Uint32Array.of(id)
     tier.markDamaged(id)
     counters.corrupt[tier.name]++
-    tier.pool.discard(ids, { reason: 'discarded', quarantine: true })
+    tier.takeOut(id)
     logger.warn(`A damaged block in the ${tier.name} tier was taken out of use: ${hash.hex(0)}.`)
     events.emit({ type: 'corrupt', tier: tier.name, hashes: hash })
     if (tier.slots === undefined) return
-    const gone = transfers.track(tier.slots.invalidate(ids))
+    const gone = transfers.track(tier.slots.invalidate(Uint32Array.of(id)))
     gone.catch((error: unknown) => health.failed(tier, 'writing', error))
   }
 }

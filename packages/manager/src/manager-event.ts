@@ -15,6 +15,14 @@ export interface TierStateChanged {
   readonly reason: string
 }
 
+/** From now on this process writes a disk tier that it read beside another one. */
+export interface TierRoleChanged {
+  readonly type: 'tier-role'
+  readonly tier: 'disk'
+  readonly role: 'writer'
+  readonly reason: string
+}
+
 /** This reader was too slow: so many events before the next one were dropped. Read `status()` or match again to resync. */
 export interface EventsMissed {
   readonly type: 'missed'
@@ -29,7 +37,7 @@ type Numbered<E> = E extends unknown
   : never
 
 /** What a manager tells: block events, damage, states of tiers and gaps, numbered in one sequence. */
-export type ManagerEvent = Numbered<BlockEvent | BlocksCorrupt | TierStateChanged | EventsMissed>
+export type ManagerEvent = Numbered<BlockEvent | BlocksCorrupt | TierStateChanged | TierRoleChanged | EventsMissed>
 
 /** Called in the same turn as the event; it must return quickly. What it throws, or rejects with, is logged. */
 export type ManagerEventListener = (event: ManagerEvent) => void

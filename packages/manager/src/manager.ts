@@ -16,6 +16,7 @@ import {
 import type { ImmutableBlocks, MutableBlocks } from '@kvbm/pool'
 import { BlockIo } from './block-io.js'
 import type { Counters } from './counters.js'
+import type { DiskRole } from './disk-role.js'
 import type { EventHub } from './event-hub.js'
 import { BlocksScatter, type HandOverOptions, LeaseGather } from './hand-over.js'
 import { expectLease, type Lease } from './lease.js'
@@ -29,6 +30,7 @@ import type { RemoteStatus } from './remote.js'
 import type { ManagerSettings } from './settings.js'
 import { edgeStatuses, type ManagerStatus, tierStatus } from './status.js'
 import { Tier } from './tier.js'
+import type { TierMap } from './tier-map.js'
 import type { TierStore } from './tier-store.js'
 
 /** Where to, and how long the caller waits. */
@@ -55,7 +57,9 @@ export interface Parts extends HandOverOptions, OffloadTools {
   readonly settings: ManagerSettings
   readonly logger: Logger
   readonly shape: BlockShape
-  readonly tiers: ReadonlyMap<TierName, TierStore<TierName>>
+  readonly tiers: TierMap
+  /** Only where the disk tier is read beside another process. */
+  readonly role: DiskRole | undefined
   /** Configured tiers that could not be opened safely, with the reason. */
   readonly off: ReadonlyMap<TierName, string>
   readonly queues: readonly OffloadQueue[]
@@ -84,7 +88,7 @@ export class Manager {
     this.#parts = parts
     this.#io = new BlockIo(parts)
     this.#onboarder = new Onboarder(parts)
-    for (const [name, store] of parts.tiers) this.#tiers.set(name, new Tier(store, parts.closing.signal))
+    for (const name of parts.tiers.keys()) this.#tiers.set(name, this.#newTier(name))
     this.#names = Object.freeze([...parts.tiers.keys()])
   }
 
@@ -323,7 +327,7 @@ export class Manager {
 
   #reportHeld(): void {
     const { tiers, logger } = this.#parts
-    for (const [name, { pool }] of tiers)
+    for (const { name, pool } of tiers.all())
       if (pool.held > 0)
         logger.warn(
           `The manager closes while ${pool.held} ${name} blocks are held. Release handles and leases before close().`,
@@ -348,6 +352,12 @@ export class Manager {
     const { queues } = this.#parts
     while (queues.some(({ running, queued }) => running + queued > 0))
       await Promise.all(queues.map((queue) => queue.idle()))
+  }
+
+  #newTier(name: TierName): Tier {
+    const { tiers, closing, role } = this.#parts
+    const look = name === 'disk' ? () => role?.look() : undefined
+    return new Tier({ store: () => tiers.get(name)!, closing: closing.signal, look })
   }
 
   #tier<N extends TierName>(name: N): Tier<N> {
@@ -377,8 +387,7 @@ export class Manager {
 
   /** The tier that a handle belongs to. */
   #storeOf(blocks: ImmutableBlocks | MutableBlocks): TierStore<TierName> {
-    for (const store of this.#parts.tiers.values()) if (store.pool === blocks?.pool) return store
-    throw new TypeError('These blocks do not belong to this manager.')
+    return this.#parts.tiers.storeOf(blocks)
   }
 
   #assertOpen(): void {

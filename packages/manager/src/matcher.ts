@@ -11,7 +11,7 @@ interface Span {
 
 /** Where each block of the longest cached prefix is fastest to reach, as runs of one tier. `tiers` are fastest first. */
 function spansOf(tiers: readonly TierStore<TierName>[], hashes: BlockHashes): Span[] {
-  const presence = tiers.map((tier) => tier.pool.scan(hashes))
+  const presence = tiers.map((tier) => tier.scan(hashes))
   const fastest = (index: number): number => presence.findIndex((present) => present[index] === 1)
   const spans: Span[] = []
   for (let from = 0, tier = fastest(0); tier >= 0; ) {
@@ -34,10 +34,11 @@ export function matchTiers(tiers: readonly TierStore<TierName>[], hashes: BlockH
   let count = 0
   counters.requested += hashes.count
   for (const { tier, from, to } of spans) {
-    const blocks = tier.pool.match(hashes.subarray(from, to))
+    const blocks = tier.match(hashes.subarray(from, to))
     counters.matched[tier.name] += blocks.count
     count += blocks.count
     runs.push({ tier: tier.name, blocks })
+    if (blocks.count < to - from) break
   }
   return new Lease(hashes.subarray(0, count), runs)
 }

@@ -88,6 +88,16 @@ export const METRICS: readonly MetricSpec[] = [
     samples: (s) => perTier(s, (t) => t.recoveries),
   },
   {
+    name: 'kvbm_tier_writer',
+    help: '1 while this process writes a disk tier, 0 while it reads beside the one that does',
+    type: 'gauge',
+    labels: ['tier'],
+    samples: ({ tiers }) =>
+      Object.entries(tiers).flatMap(([tier, { role }]): Sample[] =>
+        role === undefined ? [] : [[{ tier }, Number(role.role === 'writer')]],
+      ),
+  },
+  {
     name: 'kvbm_requested_blocks_total',
     help: 'Blocks looked up by match()',
     type: 'counter',

@@ -129,18 +129,19 @@ export class Mover {
   /** One job that copies, and sums the blocks where they are in memory. */
   async #copy(
     from: TierStore<TierName>,
-    { ids, hashes }: ImmutableBlocks,
+    source: ImmutableBlocks,
     to: TierStore,
     targetIds: Uint32Array,
     signal: AbortSignal | undefined,
   ): Promise<Copied> {
-    const { runs } = planCopy({ from: from.layout, fromIds: ids, to: to.layout, toIds: targetIds })
+    const { ids, hashes } = source
+    const { runs } = planCopy({ from: from.layout, fromIds: from.placesOf(ids), to: to.layout, toIds: targetIds })
     const taken = this.#sums(from, ids, to, targetIds)
     const job = taken === undefined ? { runs } : { runs, sums: taken.sums }
-    await this.#transfers.submit(job, signal, priorityOf(from, to))
-    const isJudged = taken !== undefined && this.#integrity.isEnabled
-    const sound = isJudged ? this.#integrity.soundPrefix(from, ids, hashes, taken.into) : ids.length
-    return { sound, checksums: taken?.into }
+    const standing = await from.whileStanding(source, () => this.#transfers.submit(job, signal, priorityOf(from, to)))
+    if (taken === undefined || !this.#isJudged(from)) return { sound: standing, checksums: taken?.into }
+    const sound = this.#integrity.soundPrefix(from, ids.subarray(0, standing), hashes.subarray(0, standing), taken.into)
+    return { sound, checksums: taken.into }
   }
 
   /**
@@ -149,10 +150,15 @@ export class Mover {
    * Without integrity only what goes to disk is summed: its record outlives this configuration.
    */
   #sums(from: TierStore, ids: Uint32Array, to: TierStore, targetIds: Uint32Array): Sums | undefined {
-    if (!this.#integrity.isEnabled && (from.onDisk || !to.onDisk)) return undefined
+    if (!this.#isJudged(from) && (from.onDisk || !to.onDisk)) return undefined
     const isKnown = (): boolean => ids.every((id) => from.checksumOf(id) !== undefined)
     const isJudgedByCopy = from.onDisk || (from.name === 'host' && to.name === 'device' && isKnown())
     return isJudgedByCopy ? sumsOf(to.layout, targetIds, 'after') : sumsOf(from.layout, ids, 'before')
+  }
+
+  /** What another process may overwrite is judged also without integrity. */
+  #isJudged(from: TierStore): boolean {
+    return this.#integrity.isEnabled || from.isReadOnly
   }
 
   /** The second half of a move through staging. What was verified there must arrive as it was. */

@@ -5,7 +5,8 @@ import type { TierStore } from './tier-store.js'
 
 export interface OffloadQueueOptions {
   readonly from: TierStore<TierName>
-  readonly to: TierStore<TierName>
+  /** The tier below, which may be replaced by another of its name. */
+  readonly to: () => TierStore<TierName>
   readonly filter?: OffloadFilter | undefined
   readonly tools: OffloadTools
   readonly logger: Logger
@@ -26,7 +27,7 @@ export class OffloadQueue {
   #filterFailures = 0
 
   constructor(options: OffloadQueueOptions) {
-    this.edge = Object.freeze({ from: options.from.name, to: options.to.name })
+    this.edge = Object.freeze({ from: options.from.name, to: options.to().name })
     this.#options = options
   }
 
@@ -120,10 +121,11 @@ export class OffloadQueue {
 
   /** Never rejects: what could not be copied was counted. */
   async #carry(hashes: BlockHashes): Promise<void> {
-    const { from, to, tools, logger } = this.#options
+    const { from, tools, logger } = this.#options
+    const to = this.#options.to()
     // Not in the same turn as the registration: whoever registered goes on first.
     await Promise.resolve()
-    if (!to.isWritable) return this.#drop('degraded', hashes.count)
+    if (!to.isWritable && !to.isReadOnly) return this.#drop('degraded', hashes.count)
     try {
       using source = from.pool.peek(hashes)
       this.#drop('source-gone', hashes.count - source.count)

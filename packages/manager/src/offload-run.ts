@@ -81,10 +81,11 @@ export class OffloadRun {
     const { transfers, batchMax } = this.#tools
     transfers.admit(signal)
     const batch = source.hashes.subarray(at, at + batchMax)
-    const present = to.pool.peek(batch)
+    const present = to.peek(batch)
     this.#kept.push(present)
     this.#present += present.count
     if (present.count > 0) return present.count
+    if (to.isReadOnly) return this.#drop('read-only', missingPrefix(batch, to).count)
     const others = to.inFlight.of(batch, 0)
     if (others === undefined) return this.#copy(source, at, missingPrefix(batch, to))
     await transfers.wait(others, `Waiting for another copy to ${to.name}`, signal)

@@ -6,11 +6,12 @@ import type { Mover } from './mover.js'
 import { sliceRun } from './slice-run.js'
 import type { Staging } from './staging.js'
 import { isTierFailure } from './tier-health.js'
+import type { TierMap } from './tier-map.js'
 import type { TierStore } from './tier-store.js'
 import type { Transfers } from './transfers.js'
 
 export interface OnboarderOptions {
-  readonly tiers: ReadonlyMap<TierName, TierStore<TierName>>
+  readonly tiers: TierMap
   readonly transfers: Transfers
   /** Bounded memory for blocks on their way from disk that have no room in the host tier. */
   readonly staging: Staging
@@ -60,7 +61,7 @@ export class Onboarder {
 
   async #bring({ tier, blocks }: LeaseRun, to: TierStore<TierName>, signal?: AbortSignal): Promise<ImmutableBlocks[]> {
     if (tier === to.name) return [blocks.retain()]
-    const leg = { from: this.#options.tiers.get(tier)!, source: blocks, to, signal }
+    const leg = { from: this.#options.tiers.storeOf(blocks), source: blocks, to, signal }
     const parts: ImmutableBlocks[] = []
     try {
       for (let at = 0; at < blocks.count; at += parts.at(-1)!.count) {

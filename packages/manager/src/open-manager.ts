@@ -13,6 +13,7 @@ import { createTransferRuntime, LockUnavailableError, type NativeTransferRuntime
 import { hashTokens, loadXxh3 } from '@kvbm/tokens'
 import { calmLogger } from './calm-logger.js'
 import { Counters } from './counters.js'
+import { DiskRole } from './disk-role.js'
 import { EventHub } from './event-hub.js'
 import { Integrity } from './integrity.js'
 import { Manager, type Parts } from './manager.js'
@@ -20,11 +21,13 @@ import { exposeMetrics } from './metrics-registration.js'
 import { Mover } from './mover.js'
 import { OffloadQueue } from './offload-queue.js'
 import type { OffloadTools } from './offload-run.js'
-import { expectApart, type OpenTierOptions, openStaging, openTier } from './open-tiers.js'
+import { expectApart, type OpenTierOptions, openStaging, openTier, takeOverDiskTier } from './open-tiers.js'
+import { ReaderStore } from './reader-store.js'
 import { openRemote } from './remote.js'
 import { type ManagerSettings, resolveSettings } from './settings.js'
 import { Staging } from './staging.js'
 import { TierHealth } from './tier-health.js'
+import { TierMap } from './tier-map.js'
 import { TierProbe } from './tier-probe.js'
 import { TierRecovery } from './tier-recovery.js'
 import type { TierStore } from './tier-store.js'
@@ -73,7 +76,7 @@ function refuseSharding(config: ResolvedConfig): void {
 type Beginning = Pick<Parts, 'config' | 'settings' | 'logger' | 'owned' | 'ties'>
 
 async function openParts(beginning: Beginning): Promise<Parts> {
-  const { config, settings, logger, owned } = beginning
+  const { config, settings, logger, owned, ties } = beginning
   const shape = modelShape(config.model)
   const runtime = openRuntime(config, owned)
   const machinery = newMachinery(beginning, runtime)
@@ -84,10 +87,12 @@ async function openParts(beginning: Beginning): Promise<Parts> {
   const deadlineMs = settings.transferDeadlineMs
   const staging = new Staging({ store, transfers, deadlineMs, closing: closing.signal })
   recover(machinery.health, new TierProbe({ staging, transfers }), beginning)
-  const queues = connectTiers([...tiers.values()], beginning, machinery)
+  const queues = connectTiers(tiers, beginning, machinery)
   const remote = await openRemote(config.runtime, logger, owned)
   const hash = await hasher(config)
-  return { ...machinery, ...beginning, shape, tiers, off, staging, queues, remote, hash }
+  const role = followWriter(tiers, opening, machinery)
+  if (role !== undefined) ties.defer(() => role.stop())
+  return { ...machinery, ...beginning, shape, tiers, off, role, staging, queues, remote, hash }
 }
 
 /** What moves blocks and tells of it; it opens nothing. */
@@ -130,13 +135,13 @@ function foreignRuntime(value: unknown): ConfigError {
 }
 
 interface OpenedTiers {
-  readonly tiers: ReadonlyMap<TierName, TierStore<TierName>>
+  readonly tiers: TierMap
   readonly off: ReadonlyMap<TierName, string>
 }
 
 /** A disk tier that cannot be locked is left out, with the reason, where there are other tiers to go on with. */
 async function openTiers(opening: OpenTierOptions): Promise<OpenedTiers> {
-  const tiers = new Map<TierName, TierStore<TierName>>()
+  const tiers = new TierMap()
   const off = new Map<TierName, string>()
   for (const [name, layout] of configuredTiers(opening.config)) {
     try {
@@ -153,19 +158,39 @@ async function openTiers(opening: OpenTierOptions): Promise<OpenedTiers> {
 }
 
 /** Registration above offers blocks to the next tier below. */
-function connectTiers(
-  tiers: readonly TierStore<TierName>[],
-  { config, settings, logger }: Beginning,
-  tools: OffloadTools,
-): OffloadQueue[] {
+function connectTiers(tiers: TierMap, { config, settings, logger }: Beginning, tools: OffloadTools): OffloadQueue[] {
   const { offloadQueueMax: queueMax, offloadConcurrency: concurrency } = settings
-  return tiers.slice(0, -1).map((from, index) => {
-    const to = tiers[index + 1]!
+  const names = [...tiers.keys()]
+  return [...tiers.values()].slice(0, -1).map((from, index) => {
+    const to = (): TierStore<TierName> => tiers.get(names[index + 1]!)!
     const filter = config[`${from.name}Layout`]?.offloadFilter
     const queue = new OffloadQueue({ from, to, filter, tools, logger, queueMax, concurrency })
     from.pool.setObserver({ registered: (_ids, hashes) => queue.offer(hashes) })
     return queue
   })
+}
+
+/** Where another process writes the disk tier: looks from now on what it stored, and whether it is gone. */
+function followWriter(
+  tiers: TierMap,
+  opening: OpenTierOptions,
+  { transfers, events, closing }: ReturnType<typeof newMachinery>,
+): DiskRole | undefined {
+  const store = tiers.get('disk')
+  if (!(store instanceof ReaderStore)) return undefined
+  const { config, logger, settings } = opening
+  const role = new DiskRole({
+    store,
+    tiers,
+    takeOver: () => takeOverDiskTier(config.diskLayout!, opening),
+    track: (work) => transfers.track(work),
+    events,
+    logger,
+    delayMs: settings.readerDelayMs,
+    closing: closing.signal,
+  })
+  void role.follow()
+  return role
 }
 
 async function hasher({ model }: ResolvedConfig): Promise<Parts['hash']> {

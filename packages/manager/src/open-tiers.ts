@@ -2,11 +2,13 @@ import { modelFingerprint, type ResolvedConfig, type ResolvedLayout } from '@kvb
 import {
   type AllocatorSpec,
   assert,
+  BLOCKS_MAX,
   type BlockShape,
   blockBytes,
-  type DisposeStack,
+  DisposeStack,
   type EventManager,
   invalidArgument,
+  KvbmError,
   type LayoutType,
   type Logger,
   layoutKind,
@@ -24,6 +26,7 @@ import {
   SystemAllocator,
 } from '@kvbm/storage'
 import { DISK_REGISTRAR } from './disk-registrar.js'
+import { ReaderStore } from './reader-store.js'
 import { restorable } from './restorable.js'
 import type { ManagerSettings } from './settings.js'
 import { TierStore } from './tier-store.js'
@@ -111,14 +114,66 @@ async function allocate(
   return storages
 }
 
+/** The tier of the process that writes; where that is another one and sharing is allowed, one that reads beside it. */
 async function openDiskTier(layout: ResolvedLayout, options: OpenTierOptions): Promise<TierStore<TierName>> {
-  const { shape, runtime, settings } = options
+  try {
+    return await openWriterTier(layout, { ...options, reason: 'no other process had it' })
+  } catch (error) {
+    if (layout.access !== 'shared' || !KvbmError.is(error, 'KVBM_DIRECTORY_LOCKED')) throw error
+    return openReaderTier(layout, options)
+  }
+}
+
+/** Rejects with `DirectoryLockedError` while another process writes. Nothing stays open after a rejection. */
+export async function takeOverDiskTier(layout: ResolvedLayout, options: OpenTierOptions): Promise<TierStore<TierName>> {
+  const owned = new DisposeStack()
+  try {
+    const tier = await openWriterTier(layout, { ...options, owned, reason: 'the process that wrote before is gone' })
+    options.owned.use(owned)
+    return tier
+  } catch (error) {
+    await owned.close()
+    throw error
+  }
+}
+
+/** Blocks that leases of a reader can hold at once: a million tokens, at 16 tokens a block. */
+const LEASED_BLOCKS_MAX = 65_536
+
+async function openReaderTier(layout: ResolvedLayout, options: OpenTierOptions): Promise<ReaderStore> {
+  const { config, shape, runtime, owned } = options
+  const { pageSize, hashAlgorithm } = config.model
+  const allocator = diskAllocator(layout.allocator, runtime)
+  const wanted = { fingerprint: modelFingerprint(config.model), slotBytes: blockBytes(shape) }
+  const reader = owned.use(await allocator.openSlotsReadOnly(wanted))
+  const { slotBytes, slotStride } = reader
+  // The next writer may have more slots than this one.
+  const numSlots = Math.min(BLOCKS_MAX, Math.floor(reader.storage.sizeBytes / slotStride) - 1)
+  const numBlocks = Math.min(layout.numBlocks, LEASED_BLOCKS_MAX)
+  const pool = owned.use(new BlockPool({ numBlocks, pageSize, hashAlgorithm, tier: 'disk', registrar: DISK_REGISTRAR }))
+  return new ReaderStore({
+    shape,
+    pool,
+    reader,
+    layoutOf: (storage) => slotLayout({ slotBytes, slotStride, storage, numSlots }, shape),
+    directory: allocator.path,
+    writer: 'another process writes it',
+  })
+}
+
+async function openWriterTier(
+  layout: ResolvedLayout,
+  options: OpenTierOptions & { readonly reason: string },
+): Promise<TierStore<TierName>> {
+  const { shape, runtime, settings, reason } = options
   const slots = await openSlots(layout, options)
   const { storage } = slots
   await expectKnown('disk', storage, () => runtime.binding.readFile(storage.regionId, 0, 1))
   const pool = newPool('disk', layout, options)
   const parts = { shape, pool, storages: [storage], layout: slotLayout(slots, shape), slots }
-  const tier = new TierStore<TierName>({ name: 'disk', ...parts, placeAgeMs: settings.placeAgeMs })
+  const role = { role: 'writer', reason } as const
+  const { placeAgeMs } = settings
+  const tier = new TierStore<TierName>({ name: 'disk', ...parts, role, placeAgeMs })
   restore(tier, slots)
   return tier
 }
@@ -140,7 +195,10 @@ function growthBytes(sizeBytes: number): number {
 }
 
 /** Block id = slot: a slot is one whole block in canonical order. */
-function slotLayout({ numSlots, slotBytes, slotStride, storage }: SlotFile, shape: BlockShape): Layout {
+function slotLayout(
+  { numSlots, slotBytes, slotStride, storage }: Pick<SlotFile, 'numSlots' | 'slotBytes' | 'slotStride' | 'storage'>,
+  shape: BlockShape,
+): Layout {
   const alignment = slotBytes < SLOT_ALIGNMENT ? 1 : SLOT_ALIGNMENT
   const layout = createLayout({
     type: 'fully-contiguous',

@@ -23,6 +23,11 @@ export interface ManagerSettings {
    * second of writing costs nothing, and what a removed directory takes along is a second's blocks.
    */
   readonly placeAgeMs: number
+  /**
+   * Between two looks of a process that reads a shared disk tier at what its writer stored and whether it is gone, in milliseconds, on
+   * average. Default 1000: three small reads a second, and a dead writer is followed within two.
+   */
+  readonly readerDelayMs: number
   /** Fill blocks with 0xDD when they are handed out, so that a stale view shows it. Default: when NODE_ENV is `development`. */
   readonly poison: boolean
 }
@@ -38,6 +43,7 @@ export const DEFAULT_SETTINGS: Omit<ManagerSettings, 'poison'> = Object.freeze({
   probeDelayMs: 1000,
   probeDelayMaxMs: 60_000,
   placeAgeMs: 1000,
+  readerDelayMs: 1000,
 })
 
 type Limit = keyof typeof DEFAULT_SETTINGS
@@ -49,6 +55,7 @@ const MOST: Readonly<Partial<Record<Limit, number>>> = {
   closeDeadlineMs: TIMER_MS_MAX,
   probeDelayMs: TIMER_MS_MAX,
   probeDelayMaxMs: TIMER_MS_MAX,
+  readerDelayMs: Math.floor(TIMER_MS_MAX / 2),
 }
 
 /** Completes settings. Throws `RangeError` for a value out of range and `TypeError` for a name that is none. */

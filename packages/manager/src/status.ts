@@ -1,27 +1,23 @@
 import { layoutKind, type StorageDescription, type TierName } from '@kvbm/core'
 import type { Counters, DropReason, Edge } from './counters.js'
 import type { RemoteStatus } from './remote.js'
-import type { TierState, TierStore } from './tier-store.js'
+import type { BlockCounts } from './tier-counts.js'
+import type { TierRole, TierState, TierStore } from './tier-store.js'
 
 /** One tier in `status()`: its state with reason, its blocks, and what its memory or file really is. */
 export interface TierStatus {
   readonly state: TierState
   readonly reason: string
   readonly lastError: string
-  /** Whether look-ups find its blocks, and whether blocks are copied to it. Both are true while the state is ok. */
+  /** Whether look-ups find its blocks, and whether blocks are copied to it. True while the state is ok, but for a reader's disk. */
   readonly isReadable: boolean
   readonly isWritable: boolean
   /** How often it was probed while degraded, and how often it began to work again, since the manager was made. */
   readonly probes: number
   readonly recoveries: number
-  readonly blocks: {
-    readonly total: number
-    readonly free: number
-    /** Cached and held by nobody: evictable. */
-    readonly inactive: number
-    readonly held: number
-    readonly quarantined: number
-  }
+  readonly blocks: BlockCounts
+  /** Only of the disk tier: whether this process writes it or reads beside the one that does, and why. */
+  readonly role?: TierRole
   /** Callers that wait for blocks. */
   readonly waiting: number
   readonly blockBytes: number
@@ -69,7 +65,7 @@ export interface ManagerStatus {
 
 export function tierStatus(tier: TierStore<TierName>): TierStatus {
   const { pool, blockBytes, layout } = tier
-  const { free, inactive, held, quarantined, total } = pool
+  const { total, inactive, held } = tier.counts
   return {
     state: tier.state,
     reason: tier.reason,
@@ -78,7 +74,8 @@ export function tierStatus(tier: TierStore<TierName>): TierStatus {
     isWritable: tier.isWritable,
     probes: tier.probes,
     recoveries: tier.recoveries,
-    blocks: { total, free, inactive, held, quarantined },
+    blocks: tier.counts,
+    ...(tier.role === undefined ? {} : { role: tier.role }),
     waiting: pool.waiting,
     blockBytes,
     capacityBytes: total * blockBytes,

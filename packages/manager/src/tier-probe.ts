@@ -43,7 +43,8 @@ export class TierProbe {
   async #try(tier: TierStore<TierName>): Promise<void> {
     this.#tried.add(tier)
     try {
-      await tier.slots?.probe()
+      await tier.probe()
+      if (tier.isReadOnly) return
       const carry = tier.slots === undefined ? this.#inMemory : this.#onDisk
       await this.#staging.use(1, undefined, (staged) => carry.call(this, tier, staged))
     } finally {

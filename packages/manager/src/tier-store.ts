@@ -5,6 +5,7 @@ import type { SlotFile } from '@kvbm/storage'
 import { DISK_REGISTRAR } from './disk-registrar.js'
 import type { WaitOptions } from './patience.js'
 import { RecordNames } from './record-names.js'
+import type { BlockCounts } from './tier-counts.js'
 import { TransfersInFlight } from './transfers-in-flight.js'
 
 /** Memory for blocks on their way is kept like a tier, but nothing in it has a name. */
@@ -15,6 +16,12 @@ export type TierState = 'ok' | 'degraded' | 'off'
 
 export type Doing = 'reading' | 'writing'
 
+/** Whether this process writes a disk tier or reads beside the one that does, and why. */
+export interface TierRole {
+  readonly role: 'writer' | 'reader'
+  readonly reason: string
+}
+
 export interface TierParts<N extends StoreName> {
   readonly name: N
   readonly shape: BlockShape
@@ -23,6 +30,8 @@ export interface TierParts<N extends StoreName> {
   readonly storages: readonly Storage[]
   /** Only the disk tier: its superblock and slot records. */
   readonly slots?: SlotFile | undefined
+  /** Only the disk tier. */
+  readonly role?: TierRole | undefined
   /** Fill blocks with 0xDD when they are handed out, so that a stale view shows it. */
   readonly poison?: boolean
   /** On disk: how long it counts that the files were seen where they were opened. Default 1 s: one look per second of writing. */
@@ -46,9 +55,9 @@ const DAMAGED = 2
 export class TierStore<N extends StoreName = StoreName> {
   readonly name: N
   readonly pool: BlockPool
-  readonly layout: Layout
   readonly storages: readonly Storage[]
   readonly slots: SlotFile | undefined
+  readonly role: TierRole | undefined
   readonly inFlight = new TransfersInFlight()
   readonly blockBytes: number
   /** Why reading or writing failed when it was last tried. */
@@ -57,6 +66,7 @@ export class TierStore<N extends StoreName = StoreName> {
   /** How often it was probed while degraded, and how often it began to work again. */
   probes = 0
   recoveries = 0
+  readonly #layout: Layout
   /** CRC32C of block n's canonical bytes; meaningful where `#known[n]` is CHECKSUM. */
   readonly #checksums: Uint32Array
   readonly #known: Uint8Array
@@ -64,12 +74,14 @@ export class TierStore<N extends StoreName = StoreName> {
   readonly #poison: boolean
   readonly #placeAgeMs: number
 
-  constructor({ name, shape, pool, layout, storages, slots, poison = false, placeAgeMs = PLACE_AGE_MS }: TierParts<N>) {
+  constructor(parts: TierParts<N>) {
+    const { name, shape, pool, layout, storages, slots, role, poison = false, placeAgeMs = PLACE_AGE_MS } = parts
     this.name = name
     this.pool = pool
-    this.layout = layout
+    this.#layout = layout
     this.storages = storages
     this.slots = slots
+    this.role = role
     this.blockBytes = blockBytes(shape)
     this.#checksums = new Uint32Array(pool.total)
     this.#known = new Uint8Array(pool.total)
@@ -78,8 +90,23 @@ export class TierStore<N extends StoreName = StoreName> {
     this.#placeAgeMs = placeAgeMs
   }
 
+  /** Where block n lies. */
+  get layout(): Layout {
+    return this.#layout
+  }
+
   get onDisk(): boolean {
-    return this.slots !== undefined
+    return this.name === 'disk'
+  }
+
+  /** Nothing can be stored here, because another process writes. */
+  get isReadOnly(): boolean {
+    return false
+  }
+
+  get counts(): BlockCounts {
+    const { total, free, inactive, held, quarantined } = this.pool
+    return { total, free, inactive, held, quarantined }
   }
 
   get state(): TierState {
@@ -113,6 +140,51 @@ export class TierStore<N extends StoreName = StoreName> {
     return this.#handOut(await this.pool.acquire(count, options))
   }
 
+  /** 1 for every hash that is here; does not stop at a miss, holds and touches nothing. */
+  scan(hashes: BlockHashes): Uint8Array {
+    return this.pool.scan(hashes)
+  }
+
+  /** The longest prefix of `hashes` that is here, held. */
+  match(hashes: BlockHashes): ImmutableBlocks {
+    return this.pool.match(hashes)
+  }
+
+  /** Like `match`, for work in the background: counts neither hits nor misses. */
+  peek(hashes: BlockHashes): ImmutableBlocks {
+    return this.pool.peek(hashes)
+  }
+
+  /** Makes the prefix that is here the most recently used. Returns its length. */
+  touch(hashes: BlockHashes): number {
+    using blocks = this.peek(hashes)
+    return blocks.count
+  }
+
+  /** Blocks that `allocate` could give now. */
+  get available(): number {
+    return this.isReadOnly ? 0 : this.pool.available
+  }
+
+  /** Where the layout has these blocks. */
+  placesOf(ids: Uint32Array): Uint32Array {
+    return ids
+  }
+
+  /**
+   * Runs `copy`, which reads these blocks. Resolves with how many of them, from the first on, nobody changed meanwhile: all, where this
+   * process alone writes.
+   */
+  async whileStanding(blocks: ImmutableBlocks, copy: () => Promise<void>): Promise<number> {
+    await copy()
+    return blocks.count
+  }
+
+  /** A damaged block is unmatchable at once, and its place is not used again by this process. */
+  takeOut(id: number): void {
+    this.pool.discard(Uint32Array.of(id), { reason: 'discarded', quarantine: true })
+  }
+
   /** CRC32C of block `id`, or undefined before the block left its first tier. */
   checksumOf(id: number): number | undefined {
     return this.#known[id] === CHECKSUM ? this.#checksums[id] : undefined
@@ -129,6 +201,11 @@ export class TierStore<N extends StoreName = StoreName> {
 
   markDamaged(id: number): void {
     this.#known[id] = DAMAGED
+  }
+
+  /** Tries what no copy from elsewhere could: a tier that only reads is tried by reading. Rejects with what is wrong. */
+  async probe(): Promise<void> {
+    await this.slots?.probe()
   }
 
   /** On disk: rejects with `StorageIoError` where its files are not found any more under their names. */

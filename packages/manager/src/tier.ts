@@ -3,26 +3,32 @@ import type { ImmutableBlocks, MutableBlocks, ResetReport } from '@kvbm/pool'
 import { following, patiently, type WaitOptions } from './patience.js'
 import type { TierStore } from './tier-store.js'
 
+export interface TierOptions<N extends TierName> {
+  /** May give another one later. */
+  readonly store: () => TierStore<N>
+  readonly closing: AbortSignal
+  /** Only of a disk tier that is read beside another process. */
+  readonly look?: (() => Promise<void> | undefined) | undefined
+}
+
 /** What the user sees of a tier: `manager.host`. After `close()` everything but its numbers throws `ClosedError`. */
 export class Tier<N extends TierName = TierName> {
   readonly name: N
-  readonly #store: TierStore<N>
-  readonly #closing: AbortSignal
+  readonly #options: TierOptions<N>
 
-  constructor(store: TierStore<N>, closing: AbortSignal) {
-    this.name = store.name
-    this.#store = store
-    this.#closing = closing
+  constructor(options: TierOptions<N>) {
+    this.name = options.store().name
+    this.#options = options
   }
 
   /** Blocks of this tier. */
   get numBlocks(): number {
-    return this.#store.pool.total
+    return this.#options.store().counts.total
   }
 
   /** Blocks that `allocate` could give now: free ones, and cached ones that nobody holds. */
   get available(): number {
-    return this.#store.pool.available
+    return this.#options.store().available
   }
 
   /** `count` blocks to write into, or `PoolExhaustedError` and nothing. Evicts the least recently used cached blocks. */
@@ -42,23 +48,32 @@ export class Tier<N extends TierName = TierName> {
   async acquire(count: number, wait: WaitOptions = {}): Promise<MutableBlocks> {
     const store = this.#open()
     return patiently(`Waiting for ${count} ${this.name} blocks`, wait, (patience) =>
-      following([patience, this.#closing], (signal) => store.acquire(count, { signal })),
+      following([patience, this.#options.closing], (signal) => store.acquire(count, { signal })),
     )
   }
 
   /** The longest prefix of `hashes` that is in this tier, held until released. */
   match(hashes: BlockHashes): ImmutableBlocks {
-    return this.#open().pool.match(hashes)
+    return this.#open().match(hashes)
   }
 
   /** 1 for every hash that is in this tier; does not stop at a miss, holds and touches nothing. */
   scan(hashes: BlockHashes): Uint8Array {
-    return this.#open().pool.scan(hashes)
+    return this.#open().scan(hashes)
   }
 
   /** Makes the prefix of `hashes` that is here the most recently used; returns its length in blocks. */
   touch(hashes: BlockHashes): number {
-    return this.#open().pool.touch(hashes)
+    return this.#open().touch(hashes)
+  }
+
+  /**
+   * Beside another process that writes this disk tier: finds what it stored meanwhile, or takes over where it is gone. That happens
+   * from time to time anyway; elsewhere there is nothing to do. Never rejects because of what lies on disk.
+   */
+  async refresh(): Promise<void> {
+    this.#open()
+    await this.#options.look?.()
   }
 
   /** Forgets every cached block, on disk for later processes, too. Rejects with `RangeError` while blocks are held. */
@@ -72,7 +87,7 @@ export class Tier<N extends TierName = TierName> {
   }
 
   #open(): TierStore<N> {
-    this.#closing.throwIfAborted()
-    return this.#store
+    this.#options.closing.throwIfAborted()
+    return this.#options.store()
   }
 }

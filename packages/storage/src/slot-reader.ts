@@ -43,6 +43,8 @@ interface Opened {
 
 /** No counter gets there: the segment was not scanned yet. */
 const NEVER = 2n ** 64n - 1n
+/** Names no region: nothing is copied from where nothing is found. */
+const NO_REGION = -1
 const NOTHING_THERE = 'nothing is stored there yet, or its files were removed'
 
 /**
@@ -54,12 +56,11 @@ const NOTHING_THERE = 'nothing is stored there yet, or its files were removed'
 export class SlotReader {
   readonly slotBytes: number
   readonly slotStride: number
-  /** The data as a source of copies: slot i begins at i × slotStride. It may have another region after each `refresh()`. */
-  readonly storage: Storage
   readonly #place: ReaderPlace
   readonly #runtime: NativeTransferRuntime
   readonly #expected: Expectation
   #opened: Opened | undefined
+  #storage: Storage
   #reason = NOTHING_THERE
   #lastLook: Promise<void> = Promise.resolve()
   #nextLook: Promise<void> | undefined
@@ -72,7 +73,7 @@ export class SlotReader {
     this.#place = place
     this.#runtime = runtime
     this.#expected = { fingerprint: options.fingerprint, slotBytes, slotStride }
-    this.storage = this.#makeStorage()
+    this.#storage = this.#makeStorage(NO_REGION)
   }
 
   /** Made by `DiskAllocator.openSlotsReadOnly`. */
@@ -89,6 +90,11 @@ export class SlotReader {
       throw error
     }
     return reader
+  }
+
+  /** The data as a source of copies: slot i begins at i × slotStride. Another one when other files were found in their place. */
+  get storage(): Storage {
+    return this.#storage
   }
 
   /** Blocks that can be found. */
@@ -256,6 +262,7 @@ export class SlotReader {
     if (fits && known.epoch === epoch) return known
     const index = fits ? known.index : new SlotIndex({ numSlots, slotBytes: this.slotBytes })
     const seen = new BigUint64Array(Math.ceil(numSlots / SLOTS_PER_TABLE_SEGMENT)).fill(NEVER)
+    if (known?.files !== files) this.#storage = this.#makeStorage(files.data.id)
     this.#opened = { files, index, epoch, seen }
     return this.#opened
   }
@@ -336,8 +343,7 @@ export class SlotReader {
     }
   }
 
-  #makeStorage(): Storage {
-    const regionOf = (): number => this.#opened?.files.data.id ?? -1
+  #makeStorage(regionId: number): Storage {
     const checkOpen = (): void => {
       if (this.#isClosed) throw new ClosedError('slot reader')
     }
@@ -345,9 +351,7 @@ export class SlotReader {
       kind: 'disk',
       // The writer may have more slots tomorrow; which of them are there, the records say.
       sizeBytes: Math.min(SLOTS_MAX * this.slotStride, Number.MAX_SAFE_INTEGER),
-      get regionId() {
-        return regionOf()
-      },
+      regionId,
       alignmentOffset: () => 0,
       commit: checkOpen,
       bytes: () => undefined,
