@@ -34,6 +34,7 @@ void ExportFiles(Napi::Object exports) {
 
 void ExportEngines(Napi::Object exports) {
   Export<&CreateEngine>(exports, "createEngine");
+  Export<&TuneEngine>(exports, "tuneEngine");
   Export<&Submit>(exports, "submit");
   Export<&Cancel>(exports, "cancel");
   Export<&CloseEngine>(exports, "closeEngine");

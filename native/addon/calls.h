@@ -7,7 +7,7 @@
 namespace kvbm::addon {
 
 /// See `ABI_VERSION` in lib/binding.ts: raised with every change of the border.
-inline constexpr int kAbiVersion = 2;
+inline constexpr int kAbiVersion = 3;
 
 Napi::Value SetErrorFactory(const Napi::CallbackInfo& info);
 Napi::Value Describe(const Napi::CallbackInfo& info);
@@ -27,6 +27,7 @@ Napi::Value SyncFile(const Napi::CallbackInfo& info);
 Napi::Value LockFile(const Napi::CallbackInfo& info);
 
 Napi::Value CreateEngine(const Napi::CallbackInfo& info);
+Napi::Value TuneEngine(const Napi::CallbackInfo& info);
 Napi::Value Submit(const Napi::CallbackInfo& info);
 Napi::Value Cancel(const Napi::CallbackInfo& info);
 Napi::Value CloseEngine(const Napi::CallbackInfo& info);

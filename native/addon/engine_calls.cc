@@ -134,6 +134,16 @@ Napi::Value CreateEngine(const Napi::CallbackInfo& info) {
       env, static_cast<double>(Environment::Of(env).engines().Add(std::move(engine))));
 }
 
+Napi::Value TuneEngine(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Engine& engine = Environment::Of(env).engines().Get(info[0]);
+  const Napi::Object pace = ToObject("pace", info[1]);
+  ThrowUnlessOk(env, engine.SetDiskPace(
+                         {.depth = ToPositive("depth", pace.Get("depth")),
+                          .request_bytes = ToPositive("requestBytes", pace.Get("requestBytes"))}));
+  return env.Undefined();
+}
+
 Napi::Value Submit(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return Promising(env, [&](Napi::Promise::Deferred deferred) {

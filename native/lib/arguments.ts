@@ -1,6 +1,6 @@
 import { types } from 'node:util'
 import { invalidArgument, positiveInteger, type TransferJob, type TransposedTable } from '@kvbm/core'
-import { IN_BACKGROUND, ON_THREADS, type SlotRows } from './binding.js'
+import { type DiskPace, IN_BACKGROUND, ON_THREADS, type SlotRows } from './binding.js'
 
 // The native core refuses values of another kind; bindings in JavaScript must too, because it would make something of most of
 // them. Numbers throw `RangeError`, things of another kind `TypeError`; both name the argument. Types are asked of the engine and
@@ -48,6 +48,20 @@ export function integerArgument(
   const inRange = Number.isInteger(value) && value >= min && value <= max
   if (!inRange) throw invalidArgument(name, `an integer of ${min} to ${max}`, value)
   return value
+}
+
+/** The same bounds as the native engine's. */
+export const ENGINE_THREADS_MAX = 1024
+const REQUEST_BYTES_STEP = 4096
+const REQUEST_BYTES_MAX = 2 ** 30
+
+export function paceArgument(pace: DiskPace): DiskPace {
+  const { depth, requestBytes } = objectArgument('pace', pace)
+  integerArgument('depth', depth, { min: 1, max: ENGINE_THREADS_MAX })
+  integerArgument('requestBytes', requestBytes, { min: REQUEST_BYTES_STEP, max: REQUEST_BYTES_MAX })
+  if (requestBytes % REQUEST_BYTES_STEP !== 0)
+    throw invalidArgument('requestBytes', `a multiple of ${REQUEST_BYTES_STEP}`, requestBytes)
+  return { depth, requestBytes }
 }
 
 type Sums = NonNullable<TransferJob['sums']>

@@ -1,7 +1,7 @@
 import type { TransferJob } from '@kvbm/core'
 
 /** Raised with every change of the border below; the loader refuses a library that speaks another number. */
-export const ABI_VERSION = 2
+export const ABI_VERSION = 3
 
 /**
  * Windows of a memory region start at multiples of this and are twice as long (the last ones end with the region), so that any
@@ -21,6 +21,14 @@ export interface EngineOptions {
   readonly threads: number
   /** They read and write files: as many as the disk wants requests at a time. Default: as many as `threads`. */
   readonly diskThreads?: number
+}
+
+/** What a disk gets at a time. */
+export interface DiskPace {
+  /** Requests under way, 1 to 1024; threads of the disk beyond it rest. */
+  readonly depth: number
+  /** Longer rows from and to files are cut, up to 1 GiB. A multiple of 4,096. */
+  readonly requestBytes: number
 }
 
 /** What a binding is and what its machine offers. Plain JSON. */
@@ -145,6 +153,8 @@ export interface Binding {
 
   // ── Copies ──────────────────────────────────────────────────────────────
   createEngine(options: EngineOptions): number
+  /** Of an engine's files, for jobs submitted from now on; `depth` at once. An engine begins with a depth of 8 and 1 MiB. */
+  tuneEngine(engine: number, pace: DiskPace): void
   /**
    * Runs one job; all rows or an error. All rows are checked before a byte moves. `ticket` names it for `cancel`. `flags` is a sum of
    * `IN_BACKGROUND` and `ON_THREADS`, default 0. Small memory-only jobs run within the call. Rows are copied at the call; memory stays

@@ -3,6 +3,7 @@ export {
   type Binding,
   type BindingDescription,
   type CommitResult,
+  type DiskPace,
   type EngineOptions,
   type FileRegion,
   IN_BACKGROUND,

@@ -18,6 +18,7 @@ const FUNCTIONS = {
   syncFile: true,
   closeRegion: true,
   createEngine: true,
+  tuneEngine: true,
   submit: true,
   cancel: true,
   closeEngine: true,

@@ -61,6 +61,36 @@ class EngineTest : public ::testing::Test {
   std::unique_ptr<Engine> engine_;
 };
 
+TEST_F(EngineTest, RefusesAPaceThatNoDiskCanHaveAndKeepsTheOneItHas) {
+  Start(2);
+  ASSERT_TRUE(engine_->SetDiskPace({.depth = 3, .request_bytes = 8192}).ok());
+  for (const DiskPace pace : {DiskPace{.depth = 0}, DiskPace{.depth = kEngineThreadsMax + 1},
+                              DiskPace{.request_bytes = 0}, DiskPace{.request_bytes = 5000},
+                              DiskPace{.request_bytes = kRequestBytesMax + kRequestBytesMin}}) {
+    EXPECT_EQ(engine_->SetDiskPace(pace).code(), StatusCode::kInvalidArgument);
+  }
+  EXPECT_EQ(engine_->disk_pace().depth, 3U);
+  EXPECT_EQ(engine_->disk_pace().request_bytes, 8192U);
+}
+
+TEST_F(EngineTest, WritesEverythingOfManyJobsWithOneRequestAtATime) {
+  Start(4);
+  ASSERT_TRUE(engine_->SetDiskPace({.depth = 1}).ok());
+  const TemporaryFolder folder;
+  const auto file = NewFile(folder, "data");
+  const auto to = static_cast<double>(table_.Add(file));
+  auto source = Pattern(kBytes);
+  const double from = Add(MemoryOver(source));
+  std::vector<std::future<Ended>> ends;
+  const double part = kBytes / 8;
+  for (int i = 0; i < 8; i++) ends.push_back(Submit(i, {from, i * part, to, i * part, part}));
+  ASSERT_TRUE(engine_->SetDiskPace({.depth = 2}).ok());
+  for (auto& end : ends) EXPECT_TRUE(end.get().status.ok());
+  std::vector<std::byte> found(kBytes);
+  ASSERT_TRUE(file->ReadAll(found, 0).ok());
+  EXPECT_EQ(found, source);
+}
+
 TEST_F(EngineTest, RunsManyJobsOnManyThreadsAndSumsThem) {
   Start(4);
   auto source = Pattern(kBytes);

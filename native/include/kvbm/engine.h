@@ -21,6 +21,17 @@ struct EngineThreads {
   std::size_t disk = 1;
 };
 
+inline constexpr std::uint64_t kRequestBytesMin = 4096;
+inline constexpr std::uint64_t kRequestBytesMax = std::uint64_t{1} << 30;
+
+/// What the disk gets at a time.
+struct DiskPace {
+  /// Requests under way; the threads beyond it rest.
+  std::size_t depth = 8;
+  /// A longer row is cut. A multiple of `kRequestBytesMin`.
+  std::uint64_t request_bytes = std::uint64_t{1} << 20;
+};
+
 /// Who waits for a job: somebody who wants blocks, or nobody.
 enum class Urgency : std::uint8_t { kWanted, kBackground };
 
@@ -37,6 +48,10 @@ class Engine {
 
   /// `kInvalidArgument` after `Close`; `done` is not called then.
   virtual Status Submit(double ticket, std::unique_ptr<Job> job, Urgency urgency, Done done) = 0;
+
+  /// For what is handed out from now on. `kInvalidArgument` leaves it as it was.
+  virtual Status SetDiskPace(DiskPace pace) = 0;
+  virtual DiskPace disk_pace() const = 0;
 
   /// True when the first job of that ticket had not started: it is done with `kCancelled` then.
   virtual bool Cancel(double ticket) = 0;

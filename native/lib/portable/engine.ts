@@ -1,5 +1,5 @@
 import type { TransferJob } from '@kvbm/core'
-import { IN_BACKGROUND, ON_THREADS } from '../binding.js'
+import { type DiskPace, IN_BACKGROUND, ON_THREADS } from '../binding.js'
 import { PortableJob } from './job.js'
 import type { PortableRegions } from './regions.js'
 
@@ -17,6 +17,7 @@ interface Queued {
 export class PortableEngine {
   readonly #regions: PortableRegions
   readonly #threads: number
+  #jobsMax: number
   readonly #queue: Queued[] = []
   readonly #unsettled = new Set<Promise<void>>()
   #running = 0
@@ -25,6 +26,13 @@ export class PortableEngine {
   constructor(regions: PortableRegions, threads: number) {
     this.#regions = regions
     this.#threads = threads
+    this.#jobsMax = threads
+  }
+
+  /** A job has one request under way at a time here, so the depth bounds jobs. Requests are as short as they are. */
+  tune({ depth }: DiskPace): void {
+    this.#jobsMax = Math.min(this.#threads, depth)
+    while (this.#startNext());
   }
 
   async submit(ticket: number, job: TransferJob, flags: number): Promise<void> {
@@ -72,12 +80,14 @@ export class PortableEngine {
     this.#queue.splice(first < 0 ? this.#queue.length : first, 0, queued)
   }
 
-  #startNext(): void {
-    if (this.#running === this.#threads) return
+  /** Whether there was one that could start. */
+  #startNext(): boolean {
+    if (this.#running >= this.#jobsMax) return false
     const next = this.#queue.shift()
-    if (next === undefined) return
+    if (next === undefined) return false
     this.#running++
     next.start()
+    return true
   }
 
   #ended(): void {

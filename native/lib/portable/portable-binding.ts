@@ -1,10 +1,12 @@
 import { invalidArgument, positiveInteger, type TransferJob } from '@kvbm/core'
 import {
   bytesArgument,
+  ENGINE_THREADS_MAX,
   flagsArgument,
   integerArgument,
   numberArgument,
   objectArgument,
+  paceArgument,
   textArgument,
   wordArgument,
   wordsArgument,
@@ -14,6 +16,7 @@ import {
   type Binding,
   type BindingDescription,
   type CommitResult,
+  type DiskPace,
   type EngineOptions,
   type FileRegion,
   type LockHandle,
@@ -39,7 +42,6 @@ const SCAN_BYTES = 4 * 2 ** 20
 const SLOTS_MAX = 2 ** 32
 /** Node.js has no longer ArrayBuffer. */
 const BUFFER_BYTES_MAX = 2 ** 32
-const ENGINE_THREADS_MAX = 1024
 const NO_PAGE_LOCK = 'memory cannot be locked without the native core'
 const NO_DIRECT_IO = 'direct I/O needs the native core'
 
@@ -146,6 +148,10 @@ export class PortableBinding implements Binding {
     const engine = new PortableEngine(this.#regions, threads)
     this.#engines.set(this.#nextEngine, engine)
     return this.#nextEngine++
+  }
+
+  tuneEngine(engine: number, pace: DiskPace): void {
+    this.#engine(engine).tune(paceArgument(pace))
   }
 
   async submit(engine: number, ticket: number, job: TransferJob, flags = 0): Promise<void> {

@@ -45,6 +45,12 @@ struct Pending {
 struct Lane {
   ReadyQueue<Pending> ready;
   std::condition_variable wake;
+  /// Items under way, and how many there may be. Who ends one looks for the next before it rests,
+  /// so nobody needs to be woken when the lane stops being full.
+  std::size_t running = 0;
+  std::size_t running_max = kEngineThreadsMax;
+
+  bool CanGoOn() const { return !ready.empty() && running < running_max; }
 
   void Wake(std::size_t items) {
     if (items > 1) {
@@ -54,6 +60,21 @@ struct Lane {
     }
   }
 };
+
+Status CheckCount(const char* name, std::size_t threads) {
+  if (threads >= 1 && threads <= kEngineThreadsMax) return {};
+  return InvalidArgument(
+      Text(name, ": expected 1 to ", kEngineThreadsMax, ", got ", threads, " (number)"));
+}
+
+Status CheckPace(const DiskPace& pace) {
+  KVBM_RETURN_IF_ERROR(CheckCount("depth", pace.depth));
+  const std::uint64_t bytes = pace.request_bytes;
+  const bool fits = bytes >= kRequestBytesMin && bytes <= kRequestBytesMax;
+  if (fits && bytes % kRequestBytesMin == 0) return {};
+  return InvalidArgument(Text("requestBytes: expected a multiple of ", kRequestBytesMin, " up to ",
+                              kRequestBytesMax, ", got ", bytes, " (number)"));
+}
 
 class ThreadedEngine final : public Engine {
  public:
@@ -100,6 +121,20 @@ class ThreadedEngine final : public Engine {
     LaneOf(*added).ready.PushBack(added, urgency);
     LaneOf(*added).Wake(added->ItemsLeft());
     return {};
+  }
+
+  Status SetDiskPace(DiskPace pace) override {
+    KVBM_RETURN_IF_ERROR(CheckPace(pace));
+    const MutexLock lock(mutex_);
+    pace_ = pace;
+    disk_.running_max = pace.depth;
+    disk_.wake.notify_all();
+    return {};
+  }
+
+  DiskPace disk_pace() const override {
+    const MutexLock lock(mutex_);
+    return pace_;
   }
 
   bool Cancel(double ticket) override {
@@ -159,8 +194,8 @@ class ThreadedEngine final : public Engine {
 
   /// False when there will be none any more.
   bool AwaitJob(const MutexLock&, Lane& lane) KVBM_REQUIRES(mutex_) {
-    while (lane.ready.empty() && !(closing_ && jobs_.empty())) mutex_.WaitFor(lane.wake);
-    return !lane.ready.empty();
+    while (!lane.CanGoOn() && !(closing_ && jobs_.empty())) mutex_.WaitFor(lane.wake);
+    return lane.CanGoOn();
   }
 
   /// Takes one item of the job whose turn it is and runs it, without the lock.
@@ -174,9 +209,11 @@ class ThreadedEngine final : public Engine {
     if (has_item) pending->next_item++;
     if (!pending->HasItems()) lane.ready.Remove(pending);
     if (has_item) {
+      lane.running++;
       mutex_.Unlock();
       Status status = pending->job->RunItem(phase, item);
       mutex_.Lock();
+      lane.running--;
       if (!status.ok()) Fail(lock, lane, pending, std::move(status));
     }
     pending->running--;
@@ -247,18 +284,13 @@ class ThreadedEngine final : public Engine {
   std::list<std::unique_ptr<Pending>> jobs_ KVBM_GUARDED_BY(mutex_);
   Lane memory_ KVBM_GUARDED_BY(mutex_);
   Lane disk_ KVBM_GUARDED_BY(mutex_);
+  DiskPace pace_ KVBM_GUARDED_BY(mutex_);
   std::function<void()> closed_ KVBM_GUARDED_BY(mutex_);
   std::size_t live_threads_ KVBM_GUARDED_BY(mutex_) = 0;
   bool closing_ KVBM_GUARDED_BY(mutex_) = false;
   /// The owner's.
   std::vector<std::thread> threads_;
 };
-
-Status CheckCount(const char* name, std::size_t threads) {
-  if (threads >= 1 && threads <= kEngineThreadsMax) return {};
-  return InvalidArgument(
-      Text(name, ": expected 1 to ", kEngineThreadsMax, ", got ", threads, " (number)"));
-}
 
 }  // namespace
 

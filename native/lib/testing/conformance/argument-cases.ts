@@ -65,6 +65,22 @@ const ARGUMENTS: ReadonlyArray<readonly [name: string, wrong: readonly unknown[]
   ['path', [undefined, null, 7, {}, ['a']], ({ binding }, value) => binding.lockFile(value)],
 
   ['options', [undefined, null, 7, 'two'], ({ binding }, value) => binding.createEngine(value)],
+  ['pace', [undefined, null, 7, 'two'], (world, value) => world.binding.tuneEngine(world.engine(1), value)],
+  [
+    'depth',
+    [...NO_COUNTS, 0, 1025, 2 ** 32],
+    (world, value) => world.binding.tuneEngine(world.engine(1), { depth: value, requestBytes: 4096 }),
+  ],
+  [
+    'requestBytes',
+    [...NO_COUNTS, 0, 4095, 4097, 2 ** 30 + 4096],
+    (world, value) => world.binding.tuneEngine(world.engine(1), { depth: 1, requestBytes: value }),
+  ],
+  [
+    'engine',
+    [...NO_COUNTS, 2 ** 40],
+    ({ binding }, value) => binding.tuneEngine(value, { depth: 1, requestBytes: 4096 }),
+  ],
   ['threads', [...NO_COUNTS, 0, 1025, 2 ** 32], ({ binding }, value) => binding.createEngine({ threads: value })],
   ['engine', [...NO_COUNTS, 2 ** 40], ({ binding }, value) => binding.submit(value, 1, jobOf([]))],
   ['engine', [...NO_COUNTS, 2 ** 40], ({ binding }, value) => binding.cancel(value, 1)],

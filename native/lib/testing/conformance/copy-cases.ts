@@ -123,6 +123,33 @@ export const copyCases: CaseTable = {
     }
   },
 
+  'whatever a disk gets at a time, files are written and read whole, also when that changes meanwhile': async (
+    world,
+  ) => {
+    const engine = world.engine(4)
+    const file = await world.file(new Uint8Array(2 * MIB))
+    const bytes = pattern(2 * MIB)
+    const into = new Uint8Array(2 * MIB)
+    const [source, target] = [world.adopt(bytes), world.adopt(into)]
+    for (const [depth, requestBytes] of [
+      [1, 4096],
+      [3, 64 * 1024],
+      [1024, 2 ** 30],
+    ] as const) {
+      world.binding.tuneEngine(engine, { depth, requestBytes })
+      into.fill(0)
+      await world.binding.submit(engine, 1, jobOf([[source, 0, file, 0, 2 * MIB]]))
+      const reading = Promise.all(
+        Array.from({ length: 8 }, (_, part) =>
+          world.binding.submit(engine, 2, jobOf([[file, (part * MIB) / 4, target, (part * MIB) / 4, MIB / 4]])),
+        ),
+      )
+      world.binding.tuneEngine(engine, { depth: 2, requestBytes: 8192 })
+      await reading
+      assertSameBytes(into, bytes)
+    }
+  },
+
   'an engine without threads and an unknown engine are a RangeError': async (world) => {
     for (const threads of [0, -1, 1.5, Number.NaN])
       assertThrowsRangeError(() => world.binding.createEngine({ threads }))

@@ -11,6 +11,7 @@ import type {
   Binding,
   BindingDescription,
   CommitResult,
+  DiskPace,
   EngineOptions,
   FileRegion,
   LockHandle,
@@ -116,6 +117,10 @@ export class FaultyBinding implements Binding {
 
   createEngine(options: EngineOptions): number {
     return this.#inner.createEngine(options)
+  }
+
+  tuneEngine(engine: number, pace: DiskPace): void {
+    this.#inner.tuneEngine(engine, pace)
   }
 
   async submit(engine: number, ticket: number, job: TransferJob, flags = 0): Promise<void> {
