@@ -153,7 +153,7 @@ export interface Binding {
 
   // ── Copies ──────────────────────────────────────────────────────────────
   createEngine(options: EngineOptions): number
-  /** Of an engine's files, for jobs submitted from now on; `depth` at once. An engine begins with a depth of 8 and 1 MiB. */
+  /** Of an engine's files, for jobs submitted from now on; `depth` at once. An engine begins with as many as it has threads for that, and 1 MiB. */
   tuneEngine(engine: number, pace: DiskPace): void
   /**
    * Runs one job; all rows or an error. All rows are checked before a byte moves. `ticket` names it for `cancel`. `flags` is a sum of

@@ -89,6 +89,7 @@ class ThreadedEngine final : public Engine {
   Status Start(EngineThreads threads) {
     const std::size_t count = threads.memory + threads.disk;
     CountThreads(count);
+    KVBM_RETURN_IF_ERROR(SetDiskPace({.depth = threads.disk}));
     threads_.reserve(count);
     try {
       while (threads_.size() < count) {

@@ -1,4 +1,4 @@
-import type { AllocatorSpec, StorageAllocator } from '@kvbm/core'
+import type { AllocatorSpec, DiskIo, StorageAllocator } from '@kvbm/core'
 import { z } from 'zod'
 import { frozen } from './draft.js'
 import { isAllocator } from './structural.js'
@@ -9,12 +9,24 @@ const device = z
   .regex(/^(cpu|cuda:\d{1,4})$/)
   .optional() as unknown as z.ZodExactOptional<z.ZodString>
 
+const io = z
+  .strictObject({
+    depth: z.int().min(1).max(1024).optional(),
+    requestBytes: z
+      .int()
+      .min(4096)
+      .max(2 ** 30)
+      .multipleOf(4096)
+      .optional(),
+  })
+  .optional() as unknown as z.ZodExactOptional<z.ZodType<DiskIo>>
+
 /** An allocator as data. */
 const allocatorSpecSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('system') }),
   z.strictObject({ kind: z.literal('pinned') }),
   z.strictObject({ kind: z.literal('device'), device }),
-  z.strictObject({ kind: z.literal('disk'), path: z.string().min(1) }),
+  z.strictObject({ kind: z.literal('disk'), path: z.string().min(1), io }),
 ])
 
 /** An allocator as data or as an instance; an instance is recognised by its `allocate` method. */

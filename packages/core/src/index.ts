@@ -46,6 +46,7 @@ export { shortened } from './shown.js'
 export type {
   AllocateRequest,
   AllocatorSpec,
+  DiskIo,
   Storage,
   StorageAllocator,
   StorageDescription,

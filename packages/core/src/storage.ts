@@ -44,9 +44,17 @@ export interface StorageAllocator {
   describe(): string
 }
 
+/** What a disk gets at a time. What is absent is found by a short trial, once for each directory and machine. */
+export interface DiskIo {
+  /** Requests under way, 1 to 1024, bounded by the threads that the runtime has for files. */
+  readonly depth?: number
+  /** Bytes of the longest request, a multiple of 4,096 up to 1 GiB: longer copies are cut. */
+  readonly requestBytes?: number
+}
+
 /** An allocator as data; the manager makes the instance. */
 export type AllocatorSpec =
   | { readonly kind: 'system' }
   | { readonly kind: 'pinned' }
   | { readonly kind: 'device'; readonly device?: string }
-  | { readonly kind: 'disk'; readonly path: string }
+  | { readonly kind: 'disk'; readonly path: string; readonly io?: DiskIo }

@@ -15,7 +15,7 @@ export function createAllocator(spec: AllocatorSpec, runtime: NativeTransferRunt
     case 'device':
       return new DeviceAllocator(spec.device === undefined ? { runtime } : { device: spec.device, runtime })
     case 'disk':
-      return new DiskAllocator(spec.path, { runtime })
+      return new DiskAllocator(spec.path, spec.io === undefined ? { runtime } : { io: spec.io, runtime })
     default:
       return unknownKind(spec)
   }

@@ -1,7 +1,9 @@
-import { DisposeStack, type Logger, silentLogger } from '@kvbm/core'
+import { type DiskIo, DisposeStack, type Logger, silentLogger } from '@kvbm/core'
 import type { Binding, FileRegion, SlotRecords } from '@kvbm/native'
 import { ChangeCounters } from './change-counters.js'
+import { choosePace } from './choose-pace.js'
 import { lockOrThrow } from './directory-lock.js'
+import type { ChosenPace } from './disk-pace.js'
 import { FileStorage } from './file-storage.js'
 import { growthNotes } from './growth-kind.js'
 import { SegmentedGrowth } from './segmented-growth.js'
@@ -19,6 +21,7 @@ import { SlotPlace } from './slot-place.js'
 import { nextGeneration, partitionRecords, selectRecords } from './slot-records.js'
 import { type Superblock, TABLE_OFFSET } from './superblock.js'
 import { writeSuperblock } from './superblock-file.js'
+import type { NativeTransferRuntime } from './transfer-runtime.js'
 
 /** What the slots are for, how many, and how large. */
 export interface OpenSlotsOptions {
@@ -36,8 +39,9 @@ export interface OpenSlotsOptions {
 /** Where slots are opened and by whom. */
 export interface OpenSlotsPlace {
   readonly root: string
-  readonly binding: Binding
+  readonly runtime: NativeTransferRuntime
   readonly directIo: 'auto' | 'off'
+  readonly io: DiskIo
 }
 
 /** The files of one fingerprint, locked and open. */
@@ -49,6 +53,7 @@ interface Opening {
   readonly table: FileRegion
   readonly data: FileRegion
   readonly directIoNote: string
+  readonly pace: ChosenPace
 }
 
 /** What the scan found, after what does not fit was freed. */
@@ -66,7 +71,7 @@ export async function openSlotFile(place: OpenSlotsPlace, options: OpenSlotsOpti
   const geometry = slotGeometry(options)
   const owned = new DisposeStack()
   try {
-    const opening = await openFiles(place, options.fingerprint, geometry, owned)
+    const opening = await openFiles(place, options, geometry, owned)
     await growTable(opening)
     const recovery = await recover(opening)
     report(options.logger ?? silentLogger, opening.paths, recovery)
@@ -78,12 +83,13 @@ export async function openSlotFile(place: OpenSlotsPlace, options: OpenSlotsOpti
 }
 
 async function openFiles(
-  { root, binding, directIo }: OpenSlotsPlace,
-  fingerprint: string,
+  { root, runtime, directIo, io }: OpenSlotsPlace,
+  { fingerprint, logger }: OpenSlotsOptions,
   geometry: SlotGeometry,
   owned: DisposeStack,
 ): Promise<Opening> {
-  const { slotBytes, slotStride } = geometry
+  const { binding } = runtime
+  const { numSlots, slotBytes, slotStride } = geometry
   const expected: Expectation = { fingerprint, slotBytes, slotStride }
   const paths = await claimSlotDirectory(root, fingerprint)
   await inspectTable(binding, paths, expected)
@@ -98,7 +104,10 @@ async function openFiles(
   const { direct, note } = directIoFor(slotBytes, directIo)
   const table = await opened(openTable(binding, paths))
   const data = await opened(binding.openFile({ path: paths.data, write: true, create: true, direct }))
-  return { binding, paths, geometry, found, table, data, directIoNote: note }
+  const size = { slotBytes, sizeBytes: numSlots * slotStride }
+  const pace = await choosePace({ binding, directory: paths.directory, direct: data.direct, io, logger, ...size })
+  owned.defer(runtime.keepPace(pace))
+  return { binding, paths, geometry, found, table, data, directIoNote: note, pace }
 }
 
 async function assemble(opening: Opening, recovery: Recovery, owned: DisposeStack): Promise<SlotFile> {
@@ -125,10 +134,11 @@ function storageOf(
   { superblock, recovered, dropped }: Recovery,
   growth: SegmentedGrowth,
 ): FileStorage {
-  const { binding, paths, data, directIoNote, geometry } = opening
+  const { binding, paths, data, directIoNote, geometry, pace } = opening
   const { numSlots: slots, slotBytes, slotStride } = geometry
   const found = { recovered: recovered.count, dropped, damaged: recovered.damaged }
-  const fixed = { slots, slotBytes, slotStride, epoch: superblock.epoch, ...found }
+  const io = { ioDepth: pace.depth, ioRequestBytes: pace.requestBytes, ioChosenBy: pace.chosenBy }
+  const fixed = { slots, slotBytes, slotStride, epoch: superblock.epoch, ...io, ...found }
   return new FileStorage({
     binding,
     region: data,

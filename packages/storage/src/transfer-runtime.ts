@@ -11,12 +11,13 @@ import {
   type TransferRuntime,
   type TransferRuntimeStats,
 } from '@kvbm/core'
-import { type Binding, IN_BACKGROUND, loadBinding, ON_THREADS } from '@kvbm/native'
+import { type Binding, type DiskPace, IN_BACKGROUND, loadBinding, ON_THREADS } from '@kvbm/native'
+import { PACE_DEFAULT, widestPace } from './disk-pace.js'
 
 /** More threads than this copy no faster on any machine: its memory is the bound. */
 const THREADS_MAX = 8
-/** Requests that a disk wants at a time; its threads sleep while it works. */
-const DISK_THREADS = 8
+/** As many as any disk wants requests at a time; how many work is a matter of pace, and the rest sleep. */
+const DISK_THREADS = 16
 /** Far above what a healthy machine has under way, far below what would fill the heap. */
 const JOBS_MAX = 4096
 /** Small jobs run within `submit` until they moved so much in one turn of the event loop: some ten microseconds of it. */
@@ -27,7 +28,10 @@ const NUMBERS_PER_RUN = 5
 export interface TransferRuntimeOptions {
   /** Threads that copy and sum in memory. Default: one per CPU, at most 8. */
   readonly threads?: number
-  /** Threads that read and write files. Default: 8, or `threads` where that is given. */
+  /**
+   * Threads that read and write files, the most requests under way. Default: 16, or `threads` where that is given. How many of
+   * them work is chosen for each disk: see `io` of `DiskAllocator`.
+   */
   readonly diskThreads?: number
   /** Default: the native library, or its portable twin where there is none. */
   readonly binding?: Binding
@@ -43,6 +47,7 @@ export class NativeTransferRuntime implements TransferRuntime {
   readonly jobsMax: number
   readonly #engine: number
   readonly #tickets = new Set<number>()
+  readonly #paces = new Set<DiskPace>()
   #nextTicket = 1
   #jobs = 0
   #bytes = 0
@@ -55,6 +60,7 @@ export class NativeTransferRuntime implements TransferRuntime {
     this.jobsMax = positiveInteger('jobsMax', options.jobsMax ?? JOBS_MAX)
     this.binding = options.binding ?? loadBinding()
     this.#engine = this.binding.createEngine({ threads: this.threads, diskThreads: this.diskThreads })
+    this.#tune()
   }
 
   /**
@@ -81,6 +87,20 @@ export class NativeTransferRuntime implements TransferRuntime {
     }
   }
 
+  /**
+   * Gives files at least this depth and length of requests until the returned function is called; the widest of all that are kept
+   * holds for all files, within the threads there are.
+   */
+  keepPace({ depth, requestBytes }: DiskPace): () => void {
+    const kept = { depth, requestBytes }
+    this.#paces.add(kept)
+    this.#tune()
+    return () => {
+      this.#paces.delete(kept)
+      this.#tune()
+    }
+  }
+
   /** `jobs` and `bytes` count what succeeded. A thread runs one job at a time, so at most as many as threads of a kind are running. */
   stats(): TransferRuntimeStats {
     const running = Math.min(this.#tickets.size, Math.max(this.threads, this.diskThreads))
@@ -99,6 +119,12 @@ export class NativeTransferRuntime implements TransferRuntime {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
+  }
+
+  #tune(): void {
+    if (this.closed) return
+    const { depth, requestBytes } = widestPace(this.#paces, PACE_DEFAULT)
+    this.binding.tuneEngine(this.#engine, { depth: Math.min(depth, this.diskThreads), requestBytes })
   }
 
   async #close(): Promise<void> {
