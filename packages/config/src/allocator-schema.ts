@@ -19,7 +19,7 @@ const io = z
       .multipleOf(4096)
       .optional(),
   })
-  .optional() as unknown as z.ZodExactOptional<z.ZodType<DiskIo>>
+  .optional() as unknown as z.ZodExactOptional<z.ZodType<DiskIo, DiskIo>>
 
 /** An allocator as data. */
 const allocatorSpecSchema = z.discriminatedUnion('kind', [

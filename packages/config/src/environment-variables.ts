@@ -166,6 +166,20 @@ export const ENVIRONMENT_VARIABLES: readonly EnvironmentVariable[] = Object.free
     'exclusive',
     'whether several processes may use the directory',
   ),
+  row(
+    'KVBM_DISK_IO_DEPTH',
+    'diskLayout.allocator.io.depth',
+    whole,
+    '',
+    'requests that the disk gets at a time; default: found by a trial',
+  ),
+  row(
+    'KVBM_DISK_IO_REQUEST_BYTES',
+    'diskLayout.allocator.io.requestBytes',
+    bytes,
+    '',
+    'bytes of its longest request; default: found by a trial',
+  ),
 
   row('KVBM_INTEGRITY', 'integrity', yesOrNo, 'true', 'checksums over every block'),
 ])

@@ -42,6 +42,8 @@ const GOOD: Readonly<Record<string, { text: string; beside?: Record<string, stri
   KVBM_DISK_ACCESS: { text: 'shared', beside: DISK, value: 'shared' },
   KVBM_DISK_PATH: { text: './b', beside: { KVBM_DISK_NUM_BLOCKS: '4' }, value: './b' },
   DYN_KVBM_DISK_CACHE_DIR: { text: './c', beside: { KVBM_DISK_NUM_BLOCKS: '4' }, value: './c' },
+  KVBM_DISK_IO_DEPTH: { text: '6', beside: DISK, value: 6 },
+  KVBM_DISK_IO_REQUEST_BYTES: { text: '256KiB', beside: DISK, value: 262_144 },
   KVBM_INTEGRITY: { text: 'Off', value: false },
 }
 

@@ -1,6 +1,6 @@
 import { unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { DisposeStack } from '@kvbm/core'
+import { DisposeStack, type TransferJob } from '@kvbm/core'
 import type { Binding, DiskPace } from '@kvbm/native'
 import { bestPace, type PaceTrial } from './disk-pace.js'
 
@@ -57,13 +57,13 @@ export function pacesFor(slotBytes: number): DiskPace[] {
 class Trial {
   readonly #binding: Binding
   readonly #engine: number
-  readonly #runs: Float64Array
+  readonly #reads: TransferJob
   #ticket = 0
 
-  private constructor(binding: Binding, engine: number, runs: Float64Array) {
+  private constructor(binding: Binding, engine: number, reads: TransferJob) {
     this.#binding = binding
     this.#engine = engine
-    this.#runs = runs
+    this.#reads = reads
   }
 
   static async prepare(binding: Binding, path: string, slotBytes: number, owned: DisposeStack): Promise<Trial> {
@@ -85,7 +85,7 @@ class Trial {
 
   run(pace: DiskPace): Promise<void> {
     this.#binding.tuneEngine(this.#engine, pace)
-    return this.#binding.submit(this.#engine, ++this.#ticket, { runs: this.#runs })
+    return this.#binding.submit(this.#engine, ++this.#ticket, this.#reads)
   }
 }
 
@@ -96,15 +96,17 @@ function writesOf(file: number, memory: number): Float64Array {
   )
 }
 
-/** Every block once, far from the one before, each into another part of memory. */
-function readsOf(file: number, memory: number, slotBytes: number): Float64Array {
+/** Every block once, far from the one before, each into another part of memory and summed there, as when it is onboarded. */
+function readsOf(file: number, memory: number, slotBytes: number): TransferJob {
   const bytes = Math.min(slotBytes, MEMORY_BYTES)
   const blocks = Math.floor(FILE_BYTES / bytes)
   const places = Math.floor(MEMORY_BYTES / bytes)
   const order = Array.from({ length: blocks }, (_, block) => block).sort((a, b) => scatter(a) - scatter(b))
-  return Float64Array.from(
-    order.flatMap((block, index) => [file, block * bytes, memory, (index % places) * bytes, bytes]),
-  )
+  const place = (index: number): number => (index % places) * bytes
+  const runs = order.flatMap((block, index) => [file, block * bytes, memory, place(index), bytes])
+  const pieces = order.flatMap((_, index) => [index, memory, place(index), bytes])
+  const sums = { pieces: Float64Array.from(pieces), into: new Uint32Array(blocks), when: 'after' } as const
+  return { runs: Float64Array.from(runs), sums }
 }
 
 function scatter(block: number): number {

@@ -1,5 +1,5 @@
 import { type DiskIo, type Logger, silentLogger } from '@kvbm/core'
-import type { Binding } from '@kvbm/native'
+import type { Binding, DiskPace } from '@kvbm/native'
 import { calibrateDisk } from './calibrate-disk.js'
 import { CalibrationFile } from './calibration-file.js'
 import { type ChosenPace, PACE_DEFAULT } from './disk-pace.js'
@@ -18,6 +18,8 @@ export interface PaceChoice {
   /** What was pinned. */
   readonly io: DiskIo
   readonly logger?: Logger | undefined
+  /** The clock of a trial. */
+  readonly now?: () => number
 }
 
 /** Pinned, else what was found here before, else what a trial finds now, else the default. Never fails. */
@@ -30,12 +32,13 @@ export async function choosePace(choice: PaceChoice): Promise<ChosenPace> {
   return { ...(found ?? PACE_DEFAULT), ...io, chosenBy: found === undefined ? 'default' : 'calibrated' }
 }
 
-async function calibrated({ binding, directory, slotBytes, logger = silentLogger }: PaceChoice) {
+async function calibrated(choice: PaceChoice): Promise<DiskPace | undefined> {
+  const { directory, logger = silentLogger } = choice
   const file = new CalibrationFile(directory)
   const known = await file.read()
   if (known !== undefined) return known
   try {
-    const found = await calibrateDisk({ binding, directory, slotBytes })
+    const found = await calibrateDisk(choice)
     if (found !== undefined && !(await file.keep(found)))
       logger.debug(`What suits the disk of ${directory} cannot be kept there; it is tried again at the next opening.`)
     return found
