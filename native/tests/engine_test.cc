@@ -77,7 +77,7 @@ TEST_F(EngineTest, WritesEverythingOfManyJobsWithOneRequestAtATime) {
   Start(4);
   ASSERT_TRUE(engine_->SetDiskPace({.depth = 1}).ok());
   const TemporaryFolder folder;
-  const auto file = NewFile(folder, "data");
+  const auto file = NewFile(folder / "data");
   const auto to = static_cast<double>(table_.Add(file));
   auto source = Pattern(kBytes);
   const double from = Add(MemoryOver(source));
