@@ -5,7 +5,7 @@ import { blockBytesOf, parseFlags, wholeNumber } from './flags.js'
 import { abortOnInterrupt } from './interrupt.js'
 import { JsonFile } from './json-file.js'
 import { killAfter } from './kill.js'
-import { describeMachine } from './machine.js'
+import { type Kill, reportKills } from './kills-report.js'
 import { Random } from './random.js'
 import { openRequests } from './requests.js'
 import type { Scene } from './scene.js'
@@ -15,11 +15,12 @@ import { WorkDirectory } from './work-directory.js'
 
 const HELP = `Usage: npm run demo -- kills [flags]
 
-Kills one process after the other with SIGKILL while it serves requests, all on the same directory, at moments drawn by chance. After
-each kill the disk tier is opened again: every block that a process had reported as committed must be there, those of earlier
+Kills one process after the other with SIGKILL while it serves requests, several on the same directory, at moments drawn by chance.
+After each kill the disk tier is opened again: every block that a process had reported as committed must be there, those of earlier
 processes too, and every block must have the bytes that its hash says.
 
   --runs N             how many processes (default 20)
+  --lives N            how many of them share a directory before a new one is begun (default 10)
   --seed N             seed of requests and moments (default 1)
   --block-bytes N      bytes of one block, a multiple of 4096 (default 16384)
   --json FILE          write the report as data, too
@@ -30,6 +31,7 @@ The exit code is 0 when nothing was lost and nothing wrong in any run, 1 when no
 
 const FLAGS = {
   runs: { type: 'string' },
+  lives: { type: 'string' },
   seed: { type: 'string' },
   'block-bytes': { type: 'string' },
   json: { type: 'string' },
@@ -37,11 +39,11 @@ const FLAGS = {
 } as const
 
 /** A process is killed after so many commits at most. */
-const COMMITS_MAX = 1000
-/** About 9,600 blocks: far more than are committed before the kill arrives. */
-const REQUESTS_PER_RUN = 400
+const COMMITS_MAX = 500
+/** About 4,800 blocks: far more than are committed before the kill arrives. */
+const REQUESTS_PER_RUN = 200
 /** Room for all blocks of a run: nothing is evicted. */
-const DISK_BLOCKS_PER_RUN = 16_384
+const DISK_BLOCKS_PER_RUN = 8192
 
 /** Kill and reopen, many times. */
 export const killsScene: Scene = {
@@ -49,44 +51,60 @@ export const killsScene: Scene = {
   help: HELP,
   async play(args) {
     const flags = parseFlags(args, FLAGS)
-    const runs = wholeNumber(flags, 'runs', { fallback: 20, least: 1, most: 200 })
+    const runs = wholeNumber(flags, 'runs', { fallback: 20, least: 1, most: 100_000 })
+    const lives = wholeNumber(flags, 'lives', { fallback: 10, least: 1, most: 100 })
     const seed = wholeNumber(flags, 'seed', { fallback: 1, least: 0, most: 2 ** 31 })
     const blockBytes = blockBytesOf(flags, 16_384)
     const json = await JsonFile.open(flags.get('json'))
     const started = performance.now()
-    const kills = await killInTurn({ runs, seed, blockBytes }, abortOnInterrupt())
+    const kills = await killInTurn({ runs, lives, seed, blockBytes }, abortOnInterrupt())
     const intact = kills.filter(isIntact).length
     console.log(`\n${intact} of ${kills.length} times nothing was lost and nothing wrong.`)
     const seconds = (performance.now() - started) / 1000
-    const machine = describeMachine()
-    await json.write({ runs: kills.length, intact, blockBytes, seed, seconds, date: today(), machine, kills })
+    await json.write(reportKills(kills, { seed, blockBytes, lives, seconds }))
     return intact === kills.length ? 0 : 1
   },
 }
 
 interface KillsOptions {
   readonly runs: number
+  readonly lives: number
   readonly seed: number
   readonly blockBytes: number
 }
 
-async function killInTurn(options: KillsOptions, stop: AbortSignal): Promise<Survivors[]> {
-  await using directory = await WorkDirectory.open()
+async function killInTurn(options: KillsOptions, stop: AbortSignal): Promise<Kill[]> {
   const random = new Random(options.seed)
-  const kills: Survivors[] = []
-  while (kills.length < options.runs) {
-    const task = taskOf(kills.length, options, directory.path)
+  const kills: Kill[] = []
+  while (kills.length < options.runs && !stop.aborted)
+    kills.push(...(await killOnOneDirectory(kills.length, options, random, stop)))
+  return kills
+}
+
+/** Lives of one directory. What they leave grows, and with it the time to verify it: so a directory has only so many. */
+async function killOnOneDirectory(
+  first: number,
+  options: KillsOptions,
+  random: Random,
+  stop: AbortSignal,
+): Promise<Kill[]> {
+  await using directory = await WorkDirectory.open()
+  const kills: Kill[] = []
+  while (kills.length < options.lives && first + kills.length < options.runs) {
+    const run = first + kills.length
+    const task = taskOf(run, options, directory.path)
     await killAfter(1 + random.below(COMMITS_MAX), task, stop)
     if (stop.aborted) break
-    const survivors = await reopen(task, options.seed)
-    kills.push(survivors)
-    console.log(formatKill(kills.length, survivors))
+    const survivors = await reopen(task, options.seed + first)
+    const kill = { run: run + 1, own: survivors.committed - (kills.at(-1)?.committed ?? 0), ...survivors }
+    kills.push(kill)
+    console.log(formatKill(kill))
   }
   return kills
 }
 
 /** Every process serves chats of its own. */
-function taskOf(run: number, { runs, seed, blockBytes }: KillsOptions, directory: string): DoomedTask {
+function taskOf(run: number, { lives, seed, blockBytes }: KillsOptions, directory: string): DoomedTask {
   return {
     dir: join(directory, 'cache'),
     journal: join(directory, 'journal'),
@@ -95,28 +113,24 @@ function taskOf(run: number, { runs, seed, blockBytes }: KillsOptions, directory
     requests: REQUESTS_PER_RUN,
     deviceBlocks: 200,
     hostBlocks: 400,
-    diskBlocks: runs * DISK_BLOCKS_PER_RUN,
+    diskBlocks: lives * DISK_BLOCKS_PER_RUN,
     blockBytes,
   }
 }
 
-/** Opens the disk tier alone, and verifies what the processes so far have left in it. */
+/** Opens the disk tier alone, and verifies what the processes on it so far have left in it. */
 async function reopen(task: DoomedTask, firstSeed: number): Promise<Survivors> {
   await using manager = await openCache({ ...task, deviceBlocks: 0, hostBlocks: 0 })
   return await verifySurvivors(manager, await requestsSince(firstSeed, task), task.journal)
 }
 
-/** What all processes so far were given to serve. */
+/** What the processes on this directory so far were given to serve. */
 async function requestsSince(firstSeed: number, task: DoomedTask): Promise<TraceRequest[]> {
   const all: TraceRequest[] = []
   for (let seed = firstSeed; seed <= task.seed; seed++) all.push(...(await openRequests({ ...task, seed })))
   return all
 }
 
-function formatKill(run: number, { committed, survived, lost, wrong }: Survivors): string {
-  return `  ${String(run).padStart(3)}  ${committed} blocks committed so far, ${survived} survived: ${lost} lost, ${wrong} wrong`
-}
-
-function today(): string {
-  return new Date().toISOString().slice(0, 10)
+function formatKill({ run, committed, survived, lost, wrong }: Kill): string {
+  return `  ${String(run).padStart(4)}  ${committed} blocks committed in this directory, ${survived} survived: ${lost} lost, ${wrong} wrong`
 }

@@ -5,6 +5,9 @@ import { BlockChecker, tokensOf } from './block-content.js'
 import { PAGE_SIZE } from './cache.js'
 import type { TraceRequest } from './trace.js'
 
+/** Blocks read at once. */
+const RUN_MAX = 64
+
 /** What is left on disk of a process that was killed. */
 export interface Survivors {
   /** Blocks that the process had written into its journal as committed. */
@@ -37,12 +40,9 @@ export async function verifySurvivors(
   for (const { hashIds } of requests) {
     if (verified.size === survived) break
     const hashes = manager.hash(tokensOf(hashIds, PAGE_SIZE))
-    for (const index of presentOnDisk(manager, hashes)) {
-      const name = hashes.hex(index)
-      if (verified.has(name)) continue
-      using block = manager.disk.match(hashes.subarray(index, index + 1))
-      if (!checker.isRight(await manager.read(block), hashes, index)) wrong++
-      verified.add(name)
+    for (const run of runsToVerify(manager, hashes, verified)) {
+      wrong += await countWrong(manager, run, checker)
+      for (const name of run.toHexArray()) verified.add(name)
     }
   }
   const committed = await namesIn(journal)
@@ -50,8 +50,39 @@ export async function verifySurvivors(
   return { committed: committed.length, survived, lost, verified: verified.size, wrong }
 }
 
-function presentOnDisk(manager: Manager, hashes: BlockHashes): number[] {
-  return [...manager.disk.scan(hashes).entries()].filter(([, present]) => present === 1).map(([index]) => index)
+/** Blocks in a row that are on disk and were not verified yet: read at once, they take one wait and not one each. */
+function* runsToVerify(
+  manager: Manager,
+  hashes: BlockHashes,
+  verified: ReadonlySet<string>,
+): Generator<BlockHashes, void, void> {
+  const present = manager.disk.scan(hashes)
+  const isWanted = (index: number): boolean => present[index] === 1 && !verified.has(hashes.hex(index))
+  for (let from = 0; from < hashes.count; from++) {
+    let to = from
+    while (to < hashes.count && to - from < RUN_MAX && isWanted(to)) to++
+    if (to === from) continue
+    yield hashes.subarray(from, to)
+    from = to - 1
+  }
+}
+
+/** A block that does not come back, because the manager found it damaged, is wrong, too; those behind it are read again. */
+async function countWrong(manager: Manager, run: BlockHashes, checker: BlockChecker): Promise<number> {
+  const { blockBytes } = manager
+  let wrong = 0
+  for (let at = 0; at < run.count; ) {
+    using blocks = manager.disk.match(run.subarray(at))
+    const bytes = await manager.read(blocks)
+    const sound = bytes.length / blockBytes
+    for (let index = 0; index < sound; index++)
+      if (!checker.isRight(bytes.subarray(index * blockBytes, (index + 1) * blockBytes), run, at + index)) wrong++
+    at += sound
+    if (at === run.count) break
+    wrong++
+    at++
+  }
+  return wrong
 }
 
 /** A line without an end was being written when the process died, so it says nothing. */
