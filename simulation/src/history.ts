@@ -19,7 +19,7 @@ const CALLS = [
 ] as ReadonlyArray<Exclude<keyof User & string, 'life' | 'manager' | 'readDisk' | 'releaseAll'>>
 
 /** Calls under way at a time. */
-const CALLS_MAX = 6
+const CALLS_MAX = 8
 /** Turns that pass between two steps, at most. */
 const TURNS_MAX = 40
 
@@ -87,7 +87,7 @@ export class History {
     else if (lot < 0.14) await this.#settle()
     else if (lot < 0.3) this.#strike()
     else if (lot < 0.35) this.#machine.disk.writeBack(random.unit())
-    else await this.#makeCall()
+    else for (let calls = 1 + random.below(3); calls > 0; calls--) await this.#makeCall()
     await this.#pass(random.below(TURNS_MAX))
     this.#check()
   }

@@ -44,6 +44,13 @@ const LOTS = {
     damage.isPossible = true
     life.faults.flipBit({ region: life.regions.disk.at(-1)!, bit: random.below(scenario.blockBytes * 8) })
   },
+  /** In memory below the first tier, where every block came by a copy that was summed. */
+  flipInHost: ({ life, random, scenario, damage }: Lot) => {
+    const region = random.pick(life.regions.host)
+    if (scenario.device === undefined || region === undefined) return
+    damage.isPossible = true
+    life.faults.flipBit({ region, operation: 'write', bit: random.below(scenario.blockBytes * 8) })
+  },
   flipAtRest: ({ life, random, damage }: Lot) => {
     damage.isPossible = true
     const blocks = life.machine.disk.file(life.files.blocks)
@@ -58,7 +65,7 @@ const LOTS = {
 } satisfies Record<string, (lot: Lot) => void>
 
 const ERRORS = ['fail', 'fail', 'cutShort', 'cutShort', 'noRoom', 'diskFull', 'lose', 'heal', 'heal'] as const
-const FLIPS = ['flipOnTheWay', 'flipAtRest', 'flipRecord'] as const
+const FLIPS = ['flipOnTheWay', 'flipAtRest', 'flipInHost', 'flipRecord'] as const
 
 /** Lets something happen that the scenario's weather knows, if it knows anything. */
 export function strike(lot: Lot, facts: Facts): void {

@@ -55,7 +55,7 @@ export function drawScenario(seed: number): Scenario {
   const random = new SeededRandom(seed ^ 0x5eed)
   const model = drawModel(random)
   const blockBytes = model.numLayers * model.outerDim * model.pageSize * model.innerDim * 2
-  const tiers = random.pick<readonly TierName[]>([['device', 'host'], ['device', 'host'], ['host'], ['device']])
+  const tiers = random.pick<readonly TierName[]>([['device', 'host'], ['device', 'host'], ['host'], ['device'], []])
   const memory = (name: TierName): MemoryTier | undefined =>
     tiers.includes(name) ? { numBlocks: 4 + random.below(16), layoutType: random.pick(LAYOUTS) } : undefined
   return {
@@ -95,6 +95,8 @@ function drawSettings(random: SeededRandom, blockBytes: number): Partial<Manager
     transferBatchMax: random.pick([1, 2, 3, 64]),
     stagingBytes: blockBytes * (1 + random.below(4)),
     transferDeadlineMs: isHasty ? 20 + random.below(100) : 30_000,
+    probeDelayMs: 1 + random.below(50),
+    probeDelayMaxMs: 100,
     closeDeadlineMs: random.pick([50, 10_000]),
     poison: random.chance(0.5),
   }

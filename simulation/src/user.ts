@@ -50,9 +50,10 @@ export class User {
     using _named = await manager.register(fresh, names)
   }
 
+  /** In the first tier or on disk: what comes to others by copies is what misfortune may damage there. */
   async compute({ leaf, count, tier, wait }: Call): Promise<void> {
     const hashes = this.life.prompts.of(leaf, count)
-    using fresh = this.manager[this.#existing(tier)].allocateUpTo(hashes.count)
+    using fresh = this.manager[tier === 'disk' ? 'disk' : this.manager.tiers[0]!].allocateUpTo(hashes.count)
     const names = hashes.subarray(0, fresh.count)
     await this.#write(fresh, names, wait)
     this.#runs.push(await this.manager.register(fresh, names))
