@@ -37,7 +37,7 @@ export interface BindingDescription {
   readonly abi: number
   /** How SHA-256 is computed: `openssl-low-level`, `openssl-evp`, `node-crypto`. */
   readonly sha256: string
-  /** How CRC32C is computed: `sse4.2`, `armv8`, `table`. */
+  /** How CRC32C is computed: `vpclmulqdq`, `pclmulqdq`, `sse4.2`, `armv8`, `table`. */
   readonly crc32c: string
   readonly directIo: boolean
   readonly pageLocking: boolean

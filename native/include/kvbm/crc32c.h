@@ -10,7 +10,7 @@ namespace kvbm {
 /// CRC32C (Castagnoli) of the bytes, continuing from `seed` (0 to begin).
 std::uint32_t Crc32c(std::span<const std::byte> bytes, std::uint32_t seed = 0);
 
-/// How it is computed here: `sse4.2`, `armv8`, `table`.
+/// How it is computed here: `vpclmulqdq`, `pclmulqdq`, `sse4.2`, `armv8`, `table`.
 const char* Crc32cKind();
 
 /// The way that needs no special instructions; oracle of the others.
