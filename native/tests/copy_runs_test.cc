@@ -28,7 +28,7 @@ void ExpectMoved(const Kernels& kernels, const std::vector<Move>& moves, std::si
   std::vector<CopyRun> runs;
   for (std::size_t i = 0; i < moves.size(); i++) {
     const auto& [from, to, length, summed] = moves[i];
-    for (std::size_t at = 0; at < length; at++) expected[to + at] = source[from + at];
+    std::copy_n(source.data() + from, length, expected.data() + to);
     runs.push_back({target.data() + to, source.data() + from, length, summed ? &sums[i] : nullptr});
   }
   CopyRuns(runs, kernels);
@@ -55,7 +55,7 @@ TEST(CopyRuns, CopiesAndSumsOneRunOfEveryLengthBetweenAnyTwoAlignments) {
   for (const Kernels& kernels : SupportedKernels()) {
     for (const bool summed : {false, true}) {
       for (std::size_t length = 0; length < 2600; length += length < 70 ? 1 : 61) {
-        for (const std::size_t to : {0, 1, 32, 63}) {
+        for (const std::size_t to : {0, 1, 63}) {
           ExpectMoved(kernels, {{to * 7 % 64, to, length, summed}}, 3000);
         }
       }
@@ -84,7 +84,7 @@ TEST(CopyRuns, CopiesAndSumsFewerRunsThanStreams) {
 
 TEST(CopyRuns, CopiesAndSumsRunsOfMixedLengths) {
   for (const Kernels& kernels : SupportedKernels()) {
-    for (std::uint32_t seed = 0; seed < 40; seed++) {
+    for (std::uint32_t seed = 0; seed < 12; seed++) {
       SCOPED_TRACE(seed);
       std::mt19937 random(seed);
       ExpectMoved(kernels, RandomMoves(random, 900'000, 400'000), 900'000);

@@ -1,6 +1,7 @@
 #ifndef KVBM_JOB_H_
 #define KVBM_JOB_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -36,21 +37,39 @@ struct JobRows {
   std::optional<Transpose> transpose = std::nullopt;
 };
 
+/// How jobs are cut, so that threads share them and the disk gets a queue.
+struct ItemSizes {
+  /// Jobs of memory up to this run at once, on the caller's thread.
+  std::uint64_t inline_bytes = std::uint64_t{64} << 10;
+  /// A longer row is cut.
+  std::uint64_t memory_row_bytes_max = std::uint64_t{1} << 20;
+  std::uint64_t file_row_bytes_max = std::uint64_t{1} << 20;
+  /// Shorter rows go together, so that handing them out costs nothing; to the disk fewer of them.
+  std::uint64_t memory_item_bytes = std::uint64_t{256} << 10;
+  std::uint64_t file_item_bytes = std::uint64_t{128} << 10;
+};
+
+struct JobPlan;
+
 /// A checked job: keeps its regions, is cut into items that threads may run in any order, and has
 /// up to two phases that must run one after the other.
 class Job {
  public:
   /// `kInvalidArgument` before anything is touched.
-  static Result<std::unique_ptr<Job>> Create(const RegionTable& table, const JobRows& rows);
+  static Result<std::unique_ptr<Job>> Create(const RegionTable& table, const JobRows& rows,
+                                             const ItemSizes& sizes = {});
+  ~Job();
+  Job(const Job&) = delete;
+  Job& operator=(const Job&) = delete;
 
   /// Whether it needs no disk and is over before anybody notices.
-  bool small() const { return small_; }
+  bool small() const;
 
   std::size_t phase_count() const { return 2; }
   std::size_t ItemCount(std::size_t phase) const;
   /// Whether items of that phase read or write files.
-  bool UsesDisk(std::size_t phase) const { return touches_file_ && !IsSumPhase(phase); }
-  /// Items of one phase may run at the same time.
+  bool UsesDisk(std::size_t phase) const;
+  /// Items of one phase may run at the same time; each runs once.
   Status RunItem(std::size_t phase, std::size_t item);
   /// All of it, here and now.
   Status RunAll();
@@ -59,47 +78,13 @@ class Job {
   void WriteSums(std::span<std::uint32_t> into) const;
 
  private:
-  /// One transfer. `file` is null between memory and memory; else the file's end is `offset`.
-  struct Copy {
-    const std::byte* source = nullptr;
-    std::byte* target = nullptr;
-    const File* file = nullptr;
-    std::uint64_t offset = 0;
-    std::size_t length = 0;
-  };
-  struct Piece {
-    std::size_t block = 0;
-    std::span<const std::byte> bytes;
-  };
-  struct Sum {
-    std::size_t block = 0;
-    std::size_t first_piece = 0;
-    std::size_t piece_count = 0;
-    std::uint32_t value = 0;
-  };
-  /// A range of `copies_` or of `sums_`.
-  struct Item {
-    std::size_t begin = 0;
-    std::size_t end = 0;
-  };
-  class Builder;
+  explicit Job(std::unique_ptr<JobPlan> plan);
 
-  bool IsSumPhase(std::size_t phase) const {
-    return (phase == 0) == (sum_when_ == SumWhen::kBefore);
-  }
-  Status RunCopy(const Copy& copy) const;
-  void RunSum(Sum& sum) const;
+  /// Whether that phase has the sums that need a look of their own at the bytes.
+  bool IsSumPhase(std::size_t phase) const;
 
-  std::vector<Region> regions_;
-  std::vector<Copy> copies_;
-  std::vector<Piece> pieces_;
-  std::vector<Sum> sums_;
-  std::vector<Item> copy_items_;
-  std::vector<Item> sum_items_;
-  SumWhen sum_when_ = SumWhen::kBefore;
-  std::optional<Transpose> transpose_;
-  bool touches_file_ = false;
-  bool small_ = false;
+  const std::unique_ptr<JobPlan> plan_;
+  std::atomic<std::size_t> items_left_;
 };
 
 }  // namespace kvbm

@@ -30,12 +30,6 @@ void PublishStores() {
 #endif
 }
 
-bool EndsOverlap(const CopyRun& run) {
-  const auto source = reinterpret_cast<std::uintptr_t>(run.source);
-  const auto target = reinterpret_cast<std::uintptr_t>(run.target);
-  return (source < target ? target - source : source - target) < run.length;
-}
-
 /// What is left of a run. Its target is at a line's begin.
 struct Lane {
   const std::byte* source;

@@ -18,6 +18,12 @@ struct CopyRun {
   std::uint32_t* sum = nullptr;
 };
 
+inline bool EndsOverlap(const CopyRun& run) {
+  const auto source = reinterpret_cast<std::uintptr_t>(run.source);
+  const auto target = reinterpret_cast<std::uintptr_t>(run.target);
+  return (source < target ? target - source : source - target) < run.length;
+}
+
 /// Copies all runs, in any order. Other threads see the bytes once they know that this returned.
 void CopyRuns(std::span<const CopyRun> runs, const Kernels& kernels = BestKernels());
 
