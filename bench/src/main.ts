@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
-import { copy } from './copy.js'
+import { COPY_SUBJECTS } from './copy/copy-subjects.js'
 import { DISK_SUBJECTS } from './disk/disk.js'
 import { neverSlower } from './engine/never-slower.js'
 import { overhead } from './engine/overhead.js'
@@ -29,7 +29,7 @@ interface RateOptions {
 const SUBJECTS: Readonly<Record<string, (options: RateOptions) => Subject | Promise<Subject>>> = {
   pool: poolReplay,
   hashing,
-  copy,
+  ...COPY_SUBJECTS,
   ...DISK_SUBJECTS,
 }
 

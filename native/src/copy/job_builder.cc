@@ -126,8 +126,8 @@ class PlanBuilder {
   Status CheckTable(const End& from, const End& to, std::uint64_t length, bool overlap) const {
     if (length != table_bytes_) {
       return InvalidArgument(Text("runs: expected ", table_bytes_,
-                                  " bytes, the table of job.transpose, got ", length,
-                                  " (number)"));
+                                  " bytes, the table that job.transpose gives, got ",
+                                  length, " (number)"));
     }
     if (!overlap) return {};
     return InvalidArgument(Text("runs: ", length, " bytes at offset ", from.offset, " of region ",
