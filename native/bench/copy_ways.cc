@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <cstring>
-#include <utility>
 #include <vector>
 
 #include "copy/copy_runs.h"
@@ -56,7 +55,8 @@ KVBM_BENCH_AVX2 void ByFourBlocks(std::span<const Block> blocks, std::size_t byt
   std::size_t first = 0;
   for (; first + 4 <= blocks.size(); first += 4) {
     const std::span<const Block> four = blocks.subspan(first, 4);
-    const std::span<const Block> next = blocks.subspan(first + 8 <= blocks.size() ? first + 4 : first, 4);
+    const std::size_t after = first + 8 <= blocks.size() ? first + 4 : first;
+    const std::span<const Block> next = blocks.subspan(after, 4);
     for (std::size_t at = 0; at < bytes; at += 64) {
       for (std::size_t k = 0; k < 4; k++) {
         if (Ahead) _mm_prefetch(reinterpret_cast<const char*>(next[k].source + at), _MM_HINT_T1);

@@ -25,9 +25,8 @@ class FusedSums : public ::testing::Test {
   }
 
   void AddRun(std::size_t from, std::size_t to, std::size_t length) {
-    for (const std::size_t number : {from, to, length}) runs_.push_back(static_cast<double>(number));
-    runs_.insert(runs_.end() - 3, from_);
-    runs_.insert(runs_.end() - 2, to_);
+    runs_.insert(runs_.end(), {from_, static_cast<double>(from), to_, static_cast<double>(to),
+                               static_cast<double>(length)});
   }
 
   /// Rows in another order than memory.

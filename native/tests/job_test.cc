@@ -205,7 +205,8 @@ TEST_F(JobTest, RefusesToTransposeWhatIsNoTableTheDiskOrOntoItself) {
   ExpectSays(refusal({memory, 0, memory, 31, 32}, {4, 8, 1}), "overlap");
   ExpectSays(refusal({memory, 0, file, 0, 32}, {4, 8, 1}), "is a file");
   ExpectSays(refusal({memory, 0, memory, 500, 0}, {4, 0, 1}), "transpose.columns: expected 1 to");
-  ExpectSays(refusal({}, {std::size_t{1} << 40, std::size_t{1} << 40, 1}), "transpose.columns: expected 1 to");
+  ExpectSays(refusal({}, {std::size_t{1} << 40, std::size_t{1} << 40, 1}),
+             "transpose.columns: expected 1 to");
   EXPECT_EQ(refusal({memory, 0, memory, 32, 32}, {4, 8, 1}), "");
 }
 

@@ -19,7 +19,7 @@ using streams::kStreams;
 /// A run from here on is four streams of its own; shorter ones are taken four at a time.
 constexpr std::size_t kSplitBytes = std::size_t{256} << 10;
 /// Up to here the CPU is told what comes next; in longer runs it finds out and the hints only cost.
-constexpr std::size_t kAheadBytesMax = std::size_t{64} << 10;
+constexpr std::size_t kAheadBytesMax = std::size_t{32} << 10;
 /// A portable copy is summed so many bytes at a time, while they are in the nearest cache.
 constexpr std::size_t kWarmBytes = std::size_t{16} << 10;
 
@@ -64,7 +64,10 @@ class Copier {
 
   /// The portable way.
   void Move(const CopyRun& run) {
-    if (run.sum == nullptr) return static_cast<void>(std::memmove(run.target, run.source, run.length));
+    if (run.sum == nullptr) {
+      std::memmove(run.target, run.source, run.length);
+      return;
+    }
     const std::size_t step = EndsOverlap(run) ? run.length : kWarmBytes;
     std::uint32_t sum = 0;
     for (std::size_t at = 0; at < run.length; at += step) {
@@ -137,7 +140,8 @@ class Copier {
   }
 
   streams::Kernel KernelFor(std::size_t lines) const {
-    const bool sums = std::ranges::any_of(lanes_, [](const Lane& lane) { return lane.sum != nullptr; });
+    const bool sums =
+        std::ranges::any_of(lanes_, [](const Lane& lane) { return lane.sum != nullptr; });
     const bool ahead = lines * kLineBytes <= kAheadBytesMax && next_ + 1 < runs_.size();
     if (sums) return ahead ? kernels_.copy_sum_ahead : kernels_.copy_sum;
     return ahead ? kernels_.copy_ahead : kernels_.copy;

@@ -105,8 +105,8 @@ class PlanBuilder {
     KVBM_RETURN_IF_ERROR(CheckInside("runs", *target, row[3], row[4]));
     const End from = {*source, Checked(row[1])};
     const End to = {*target, Checked(row[3])};
-    if (from.file() != nullptr || to.file() != nullptr) return AddFileRow(from, to, Checked(row[4]));
-    return AddMemoryRow(from, to, Checked(row[4]));
+    const bool file = from.file() != nullptr || to.file() != nullptr;
+    return file ? AddFileRow(from, to, Checked(row[4])) : AddMemoryRow(from, to, Checked(row[4]));
   }
 
   Status AddMemoryRow(const End& from, const End& to, std::uint64_t length) {

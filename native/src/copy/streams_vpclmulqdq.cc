@@ -12,7 +12,7 @@ namespace {
 using crc32c::FoldHigh;
 using crc32c::FoldLow;
 
-/// Each 128 bits appended to what lies a number of bits behind them, by the constants of that number.
+/// Moves each 128 bits over what lies a number of bits behind them, by the constants of that number.
 inline __m512i Fold(__m512i sum, __m512i constants, __m512i next) {
   const __m512i low = _mm512_clmulepi64_epi128(sum, constants, 0x00);
   const __m512i high = _mm512_clmulepi64_epi128(sum, constants, 0x11);
@@ -59,7 +59,8 @@ void Run(Streams& given, std::size_t lines) {
       _mm_set_epi64x(static_cast<long long>(high), static_cast<long long>(low)));
   __m512i sums[kStreams];
   for (std::size_t k = 0; k < kStreams; k++) {
-    const __m512i seed = _mm512_zextsi128_si512(_mm_cvtsi32_si128(static_cast<int>(streams.crc[k])));
+    const __m128i crc = _mm_cvtsi32_si128(static_cast<int>(streams.crc[k]));
+    const __m512i seed = _mm512_zextsi128_si512(crc);
     sums[k] = _mm512_xor_si512(Take<Copy, Ahead>(streams, k, 0), seed);
   }
   const std::size_t bytes = lines * kLineBytes;
