@@ -20,7 +20,7 @@ class Crew {
 
   std::size_t size() const { return threads_.size(); }
 
-  /// Calls `work(0)` … `work(size() - 1)` at the same time; gives the seconds until all were done.
+  /// Calls `work(0)` … `work(size() - 1)` at the same time; the seconds until all were done.
   double Time(const std::function<void(std::size_t)>& work);
 
  private:

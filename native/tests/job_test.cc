@@ -199,7 +199,8 @@ TEST_F(JobTest, RefusesToTransposeWhatIsNoTableTheDiskOrOntoItself) {
   const double memory = Add(Mapped(1000));
   const double file = Add(NewFile(folder / "file"));
   const auto refusal = [&](const std::vector<double>& runs, const Transpose& transpose) {
-    return Job::Create(table_, {.runs = runs, .pieces = {}, .transpose = transpose}).status().message();
+    const JobRows rows = {.runs = runs, .pieces = {}, .transpose = transpose};
+    return Job::Create(table_, rows).status().message();
   };
   ExpectSays(refusal({memory, 0, memory, 500, 30}, {4, 8, 1}), "expected 32 bytes");
   ExpectSays(refusal({memory, 0, memory, 31, 32}, {4, 8, 1}), "overlap");

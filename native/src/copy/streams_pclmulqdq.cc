@@ -22,7 +22,7 @@ inline __m128i Constants(std::uint64_t low, std::uint64_t high) {
   return _mm_set_epi64x(static_cast<long long>(high), static_cast<long long>(low));
 }
 
-/// Moves 128 bits over what lies a number of bits behind them, by the constants of that number.
+/// Moves 128 bits over what lies a number of bits behind them, by that number's constants.
 inline __m128i Fold(__m128i sum, __m128i constants, __m128i next) {
   const __m128i low = _mm_clmulepi64_si128(sum, constants, 0x00);
   const __m128i high = _mm_clmulepi64_si128(sum, constants, 0x11);

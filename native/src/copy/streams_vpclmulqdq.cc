@@ -12,7 +12,7 @@ namespace {
 using crc32c::FoldHigh;
 using crc32c::FoldLow;
 
-/// Moves each 128 bits over what lies a number of bits behind them, by the constants of that number.
+/// Moves each 128 bits over what lies a number of bits behind them, by that number's constants.
 inline __m512i Fold(__m512i sum, __m512i constants, __m512i next) {
   const __m512i low = _mm512_clmulepi64_epi128(sum, constants, 0x00);
   const __m512i high = _mm512_clmulepi64_epi128(sum, constants, 0x11);

@@ -12,8 +12,10 @@ namespace kvbm::crc32c {
 /// x to the power of `bits` modulo CRC32C's polynomial; bit 31 is x⁰.
 consteval std::uint32_t PowerOfBits(std::uint64_t bits) {
   std::uint32_t power = 0x80000000U;
-  for (std::uint32_t square = 0x40000000U; bits != 0; bits >>= 1, square = Multiply(square, square)) {
+  std::uint32_t square = 0x40000000U;
+  for (; bits != 0; bits >>= 1) {
     if ((bits & 1) != 0) power = Multiply(power, square);
+    square = Multiply(square, square);
   }
   return power;
 }
