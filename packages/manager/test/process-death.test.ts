@@ -59,6 +59,15 @@ async function verifyAll(manager: Manager, prompts: number): Promise<Set<string>
   return found
 }
 
+test('a reader that waits for its writer to go does not keep its process alive', async () => {
+  using world = temporaryDirectory()
+  const [path, journal] = [`${world.path}/cache`, `${world.path}/journal`]
+  await using _writer = await openManager({ more: { model: MODEL }, disk: { numBlocks: 16, path } })
+  const task = { mode: 'idle', path, journal, firstPrompt: 0, diskBlocks: 16, access: 'shared' }
+  await using child = new ChildProgram(program, task)
+  expect(await child.end()).toBe(0)
+})
+
 test('a manager that is left open does not keep its process alive, and loses nothing by it', async () => {
   using world = temporaryDirectory()
   const [path, journal] = [`${world.path}/cache`, `${world.path}/journal`]

@@ -13,15 +13,16 @@ export interface Task {
   readonly diskBlocks: number
   readonly journal: string
   readonly firstPrompt: number
+  readonly access?: 'exclusive' | 'shared'
 }
 
-async function main({ mode, path, diskBlocks, journal, firstPrompt }: Task): Promise<void> {
+async function main({ mode, path, diskBlocks, journal, firstPrompt, access = 'exclusive' }: Task): Promise<void> {
   const manager = await KvBlockManager.create(
     {
       model: MODEL,
       deviceLayout: { numBlocks: 24 },
       hostLayout: { numBlocks: 48 },
-      diskLayout: { numBlocks: diskBlocks, allocator: { kind: 'disk', path } },
+      diskLayout: { numBlocks: diskBlocks, access, allocator: { kind: 'disk', path } },
     },
     { transferBatchMax: 4 },
   )
