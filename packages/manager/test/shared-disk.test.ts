@@ -130,6 +130,26 @@ test('bytes that do not fit their record are damage: a miss, counted, and not tr
   expect([reader.status().corrupt.disk, counted(reader.disk.match(hashes))]).toEqual([1, 1])
 })
 
+test('a reader whose disk fails is left alone, and used again when its table can be read', async () => {
+  using directory = temporaryDirectory()
+  await using writer = await openShared(directory)
+  const { hashes, bytes } = await computeBelow(writer, 'disk', 2)
+  await using world = await faultyReader(directory, { integrity: true, settings: { probeDelayMs: 1 } })
+  const { reader, faults, region } = world
+  using lease = reader.match(hashes)
+  faults.fail({ region: region(), operation: 'read', code: 'EIO' })
+  const isOk = new Promise<void>((resolve) => {
+    reader.onEvent((event) => {
+      if (event.type === 'tier-state' && event.state === 'ok') resolve()
+    })
+  })
+  expect(counted(await reader.onboard(lease))).toBe(0)
+  await isOk
+  expect(reader.status().tiers.disk).toMatchObject({ state: 'ok', recoveries: 1, isReadable: true, isWritable: false })
+  using up = await reader.onboard(lease)
+  expect((await readLease(reader, up)).equals(bytes)).toBe(true)
+})
+
 test('when the writer closes, one reader takes over and writes; the other reads on and sees what it stores', async () => {
   using directory = temporaryDirectory()
   const writer = await openShared(directory)
@@ -265,8 +285,13 @@ async function openShared(directory: TemporaryDirectory, options: SharedOptions 
   return (await KvBlockManager.create(config, { readerDelayMs: NEVER, ...settings })) as unknown as Manager
 }
 
+interface FaultyReaderOptions {
+  readonly integrity: boolean
+  readonly settings?: Partial<ManagerSettings>
+}
+
 /** A reader whose files fail on command. */
-async function faultyReader(directory: TemporaryDirectory, { integrity }: { readonly integrity: boolean }) {
+async function faultyReader(directory: TemporaryDirectory, { integrity, settings = {} }: FaultyReaderOptions) {
   const { binding, faults } = withFaults(loadBinding())
   const runtime = createTransferRuntime({ binding, threads: 2 })
   const allocator = new DiskAllocator(join(directory.path, 'cache'), { runtime })
@@ -279,6 +304,7 @@ async function faultyReader(directory: TemporaryDirectory, { integrity }: { read
   }
   const log: string[] = []
   const reader = await openShared(directory, {
+    settings,
     more: {
       runtime: { workerId: 0, asyncRuntime: runtime, logger: recordingLogger(log) },
       integrity,
