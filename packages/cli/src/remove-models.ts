@@ -1,5 +1,4 @@
-import { withDirectoryLock } from '@kvbm/connector'
-import { isSlotDirectoryLocked, removeSlotDirectory } from '@kvbm/storage'
+import { isSlotDirectoryLocked, removeSlotDirectory, withDirectoryLock } from '@kvbm/storage'
 import { type CachedModel, cachedModels, isOurs } from './cached-models.js'
 import { counted, formatAge, formatBytes, formatTable, printJson } from './format.js'
 

@@ -158,6 +158,7 @@ export const ENVIRONMENT_VARIABLES: readonly EnvironmentVariable[] = Object.free
     '',
     'directory of the disk tier; needed where it has a size',
   ),
+  row('KVBM_DISK_QUOTA', 'diskLayout.allocator.quota', bytes, '', 'bytes over all models in that directory'),
   row('DYN_KVBM_DISK_CACHE_DIR', 'diskLayout.allocator.path', words, '', 'the same, as Dynamo names it'),
   row(
     'KVBM_DISK_ACCESS',

@@ -122,6 +122,11 @@ const FIELD_RULES: Readonly<Record<string, FieldRule>> = Object.freeze({
     rule: 'the path of a directory',
     remedy: "Say where the blocks are kept, for example allocator: { kind: 'disk', path: './kv-cache' }.",
   },
+  'layout.allocator.quota': {
+    rule: "a number of bytes of 1 or more, such as 4096, '24GiB' (24 × 2^30) or '10GB' (10 × 10^9)",
+    remedy:
+      "Write the unit as kB, MB, GB, TB or KiB, MiB, GiB, TiB, for example quota: '20GiB'; without one only the disk is a bound.",
+  },
   'layout.logical': {
     rule: 'BlockParallelismStrategy.LeaderWorkerSharded or LeaderWorkerReplicated',
     remedy: 'Take a constant of BlockParallelismStrategy, or leave logical out.',

@@ -216,6 +216,17 @@ describe('a resolved configuration', () => {
     expect(diskLayout?.allocator).toEqual({ kind: 'disk', path: './a' })
   })
 
+  test('has the quota of a disk in bytes, and says what is wrong with one', () => {
+    const withQuota = (quota: unknown) =>
+      KvBlockManagerConfig.parse({
+        model: config.model,
+        diskLayout: { numBlocks: 4, allocator: { kind: 'disk', path: './a', quota } },
+      } as never)
+    expect(withQuota('20GiB').diskLayout?.allocator).toEqual({ kind: 'disk', path: './a', quota: 20 * 2 ** 30 })
+    for (const quota of [0, -1, 'much', null])
+      expect(() => withQuota(quota)).toThrow(/diskLayout\.allocator\.quota: a number of bytes.*quota: '20GiB'/s)
+  })
+
   test('takes undefined for absent', () => {
     const given = {
       model: config.model,

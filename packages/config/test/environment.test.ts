@@ -40,6 +40,11 @@ const GOOD: Readonly<Record<string, { text: string; beside?: Record<string, stri
   DYN_KVBM_DISK_CACHE_OVERRIDE_NUM_BLOCKS: { text: '5', beside: { KVBM_DISK_PATH: './a' }, value: 5 },
   DYN_KVBM_DISK_CACHE_GB: { text: '0.5', beside: { KVBM_DISK_PATH: './a' }, value: 59 },
   KVBM_DISK_ACCESS: { text: 'shared', beside: DISK, value: 'shared' },
+  KVBM_DISK_QUOTA: {
+    text: '2GiB',
+    beside: { KVBM_DISK_PATH: './a', KVBM_DISK_NUM_BLOCKS: '4' },
+    value: 2 * 2 ** 30,
+  },
   KVBM_DISK_PATH: { text: './b', beside: { KVBM_DISK_NUM_BLOCKS: '4' }, value: './b' },
   DYN_KVBM_DISK_CACHE_DIR: { text: './c', beside: { KVBM_DISK_NUM_BLOCKS: '4' }, value: './c' },
   KVBM_DISK_IO_DEPTH: { text: '6', beside: DISK, value: 6 },

@@ -3,12 +3,10 @@ import type { Manager } from '@kvbm/manager'
 import { BlockSink } from './block-sink.js'
 import type { CaptureSkip } from './capture-scheduler.js'
 import type { CaptureOutcome, KvEngineDriver } from './engine-driver.js'
-import type { ModelStore } from './model-store.js'
 import type { ScratchPool } from './scratch-pool.js'
 
 export interface CaptureParts<Slot> {
   readonly driver: KvEngineDriver<Slot>
-  readonly store: ModelStore
   readonly manager: Manager
   readonly scratch: ScratchPool
   readonly slot: Slot
@@ -24,7 +22,7 @@ export interface CaptureParts<Slot> {
 
 /** Copies the blocks that are in no tier out of the engine. Rejects as the driver does. */
 export async function captureBlocks<Slot>(parts: CaptureParts<Slot>): Promise<CaptureOutcome | CaptureSkip> {
-  const { driver, store, manager, scratch, slot, tokens, hashes, signal } = parts
+  const { driver, manager, scratch, slot, tokens, hashes, signal } = parts
   const present = presentIn(manager, hashes)
   const fromBlock = present.indexOf(0)
   const toBlock = present.lastIndexOf(0, parts.toBlock - 1) + 1
@@ -34,7 +32,6 @@ export async function captureBlocks<Slot>(parts: CaptureParts<Slot>): Promise<Ca
   // Not how many are new: one that is missing at the front makes the whole rest unreachable.
   if (parts.toBlock - fromBlock < parts.gainMin) return 'too-few-new'
   const wanted = present.slice(fromBlock, toBlock).map((one) => 1 - one)
-  await store.growing(wanted.reduce((sum, one) => sum + one, 0))
   const sink = new BlockSink({ manager, scratch, hashes: hashes.subarray(fromBlock, toBlock), wanted })
   return driver.capture({ slot, tokens, fromBlock, toBlock, sink, signal })
 }

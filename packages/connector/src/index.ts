@@ -61,4 +61,3 @@ export type {
 } from './session-types.js'
 export type { TierSpan, TierTokens } from './tier-tokens.js'
 export type { Warmed } from './warm.js'
-export { type DirectoryLockOptions, withDirectoryLock } from './with-directory-lock.js'

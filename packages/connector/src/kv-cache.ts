@@ -1,15 +1,14 @@
 import { KvManagerModelConfig, modelFingerprint } from '@kvbm/config'
 import { ClosedError } from '@kvbm/core'
 import type { Manager } from '@kvbm/manager'
-import { createTransferRuntime, type NativeTransferRuntime } from '@kvbm/storage'
-import { CacheDirectory } from './cache-directory.js'
+import { claimDirectory, createTransferRuntime, type NativeTransferRuntime } from '@kvbm/storage'
 import { type ConnectOptions, KvConnector } from './connector.js'
 import { ConnectorCounters, type CounterValues, counterValues } from './counters.js'
 import type { KvEngineDriver } from './engine-driver.js'
 import { type KvCacheOptions, type KvCacheSettings, resolveOptions } from './kv-cache-options.js'
 import { exposeCounters } from './metrics.js'
 import { modelOf } from './model-identity.js'
-import { type ModelStatus, ModelStore } from './model-store.js'
+import { type DiskShare, type ModelStatus, ModelStore } from './model-store.js'
 import { ModelStores } from './model-stores.js'
 import { ScratchPool, type ScratchStatus } from './scratch-pool.js'
 
@@ -32,7 +31,6 @@ export interface KvCacheStatus {
 export class KvCache {
   readonly #settings: KvCacheSettings
   readonly #runtime: NativeTransferRuntime
-  readonly #directory: CacheDirectory | undefined
   readonly #scratch: ScratchPool
   readonly #stores: ModelStores
   readonly #counters = new ConnectorCounters()
@@ -42,11 +40,10 @@ export class KvCache {
   #closing: Promise<void> | undefined
 
   /** Use `openKvCache`. */
-  constructor(settings: KvCacheSettings, runtime: NativeTransferRuntime, directory: CacheDirectory | undefined) {
+  constructor(settings: KvCacheSettings, runtime: NativeTransferRuntime) {
     const { modelsMax, clock, handOverBytes, metricsRegistry, signal } = settings
     this.#settings = settings
     this.#runtime = runtime
-    this.#directory = directory
     this.#scratch = new ScratchPool({ runtime, lentBytesMax: handOverBytes })
     this.#stores = new ModelStores({ modelsMax, clock })
     this.#hideMetrics = metricsRegistry === undefined ? () => {} : exposeCounters(metricsRegistry, this.#counters)
@@ -125,17 +122,22 @@ export class KvCache {
     return this.#stores.ensure(store)
   }
 
+  #diskShare(): DiskShare | undefined {
+    const { dir, diskBytes, modelsMax } = this.#settings
+    if (dir === undefined || diskBytes === 0) return undefined
+    return { path: dir, quotaBytes: diskBytes, shareBytes: Math.floor(diskBytes / modelsMax) }
+  }
+
   #storeOf<Slot>(driver: KvEngineDriver<Slot>): ModelStore {
     const model = modelOf(driver)
     return this.#stores.get(modelFingerprint(KvManagerModelConfig.parse(model)), () => {
-      const { hostBytes, diskBytes, modelsMax, metricsRegistry, logger, clock } = this.#settings
+      const { hostBytes, modelsMax, metricsRegistry, logger, clock } = this.#settings
       return new ModelStore({
         name: driver.identity.name,
         model,
         workerId: this.#models++,
         hostBytes: Math.floor(hostBytes / modelsMax),
-        diskBytes: Math.floor(diskBytes / modelsMax),
-        directory: this.#directory,
+        disk: this.#diskShare(),
         runtime: this.#runtime,
         metricsRegistry,
         logger,
@@ -154,19 +156,10 @@ export async function openKvCache(options: KvCacheOptions = {}): Promise<KvCache
   settings.signal?.throwIfAborted()
   const runtime = createTransferRuntime()
   try {
-    return new KvCache(settings, runtime, await openDirectory(settings, runtime))
+    if (settings.dir !== undefined && settings.diskBytes > 0) await claimDirectory(settings.dir)
+    return new KvCache(settings, runtime)
   } catch (error) {
     await runtime.close()
     throw error
   }
-}
-
-async function openDirectory(
-  { dir, diskBytes, clock }: KvCacheSettings,
-  runtime: NativeTransferRuntime,
-): Promise<CacheDirectory | undefined> {
-  if (dir === undefined || diskBytes === 0) return undefined
-  const directory = new CacheDirectory({ path: dir, bytesMax: diskBytes, runtime, clock })
-  await directory.claim()
-  return directory
 }

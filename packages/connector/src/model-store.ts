@@ -3,18 +3,27 @@ import {
   bytesPerBlock,
   formatBytes,
   KvManagerModelConfig,
+  type LayoutInput,
   type ModelConfig,
   type ModelInput,
   modelFingerprint,
 } from '@kvbm/config'
-import { KvbmError, type Logger, type MetricsRegistry } from '@kvbm/core'
+import { KvbmError, type Logger, type MetricsRegistry, StorageFullError } from '@kvbm/core'
 import { KvBlockManager, type Lease, type Manager, type ManagerStatus } from '@kvbm/manager'
-import { type NativeTransferRuntime, slotDirectoryName } from '@kvbm/storage'
-import type { CacheDirectory, DirectoryShare } from './cache-directory.js'
+import { type NativeTransferRuntime, slotDirectoryName, slotsForBytes } from '@kvbm/storage'
 import type { Clock } from './clock.js'
 import { writeModelNote } from './model-note.js'
 import { PromptMemory } from './prompt-memory.js'
 import { settlesWithin } from './wait-for.js'
+
+/** What a model may have of the cache directory. */
+export interface DiskShare {
+  readonly path: string
+  /** Bytes over all models. */
+  readonly quotaBytes: number
+  /** Bytes of this one. */
+  readonly shareBytes: number
+}
 
 export interface ModelStoreOptions {
   /** For people. */
@@ -23,9 +32,8 @@ export interface ModelStoreOptions {
   /** Tells the metrics of several models apart. */
   readonly workerId: number
   readonly hostBytes: number
-  readonly diskBytes: number
   /** Absent: host only. */
-  readonly directory: CacheDirectory | undefined
+  readonly disk: DiskShare | undefined
   readonly runtime: NativeTransferRuntime
   readonly metricsRegistry: MetricsRegistry | undefined
   readonly logger: Logger
@@ -68,7 +76,6 @@ export class ModelStore {
   /** When it was last asked for, by the clock. */
   usedAt = 0
   readonly #options: ModelStoreOptions
-  readonly #share: DirectoryShare
   #users = 0
   #state: ModelStatus['state'] = 'closed'
   #reason = ''
@@ -86,8 +93,6 @@ export class ModelStore {
     this.blockBytes = bytesPerBlock(this.model)
     this.#options = options
     this.#disk = DISK_OFF
-    const name = slotDirectoryName(modelFingerprint(this.model))
-    this.#share = { name, slotBytes: this.blockBytes, shareBytes: options.diskBytes }
   }
 
   /** Undefined while it is not open. */
@@ -144,7 +149,7 @@ export class ModelStore {
     const manager = this.#manager
     this.#manager = undefined
     if (manager === undefined) return
-    const { clock, logger, directory } = this.#options
+    const { clock, logger } = this.#options
     try {
       this.#promoting.abort()
       await this.#promotion
@@ -154,7 +159,6 @@ export class ModelStore {
     } catch (error) {
       logger.error(`${this.name}: closing failed: ${messageOf(error)}`)
     }
-    directory?.closed(this.#share.name)
     this.#state = 'closed'
   }
 
@@ -179,14 +183,6 @@ export class ModelStore {
       })
   }
 
-  /** Asked before `blocks` new ones are stored: the directory may have to make room for them. Never rejects. */
-  async growing(blocks: number): Promise<void> {
-    if (this.#disk.state === 'off') return
-    await this.#options.directory?.growing(this.#share, blocks * this.blockBytes).catch((error: unknown) => {
-      this.#warnOnce(`${this.name}: making room in the cache directory failed: ${messageOf(error)}`)
-    })
-  }
-
   status(): ModelStatus {
     const manager = this.#manager?.status()
     return {
@@ -201,13 +197,13 @@ export class ModelStore {
   }
 
   async #openBest(): Promise<Manager> {
-    const { directory } = this.#options
+    const { disk } = this.#options
     this.#disk = DISK_OFF
-    if (directory === undefined) return this.#create(undefined)
+    if (disk === undefined) return this.#create(undefined)
     try {
-      const manager = await directory.opening(this.#share, (numBlocks) => this.#create({ directory, numBlocks }))
+      const manager = await this.#create(this.#diskLayout(disk))
       this.#disk = DISK_OK
-      await writeModelNote(directory.path, this.#share.name, this.name)
+      await writeModelNote(disk.path, slotDirectoryName(modelFingerprint(this.model)), this.name)
       return manager
     } catch (error) {
       if (!isDiskTrouble(error)) throw error
@@ -217,7 +213,13 @@ export class ModelStore {
     }
   }
 
-  async #create(disk: { directory: CacheDirectory; numBlocks: number } | undefined): Promise<Manager> {
+  #diskLayout({ path, quotaBytes, shareBytes }: DiskShare): LayoutInput {
+    const numBlocks = slotsForBytes(shareBytes, this.blockBytes)
+    if (numBlocks < 1) throw shareTooSmall(path, shareBytes, this.blockBytes)
+    return { numBlocks, allocator: { kind: 'disk', path, quota: quotaBytes } }
+  }
+
+  async #create(diskLayout: LayoutInput | undefined): Promise<Manager> {
     const { hostBytes, runtime, logger, metricsRegistry, workerId } = this.#options
     const numBlocks = blocksForBytes(hostBytes, this.model)
     if (numBlocks < 1) throw tooSmall(hostBytes, this.blockBytes)
@@ -232,9 +234,8 @@ export class ModelStore {
       },
       hostLayout: { numBlocks, layoutType: 'paged' as const, allocator: { kind: 'system' as const } },
     }
-    if (disk === undefined) return (await KvBlockManager.create(config)) as Manager
-    const allocator = { kind: 'disk' as const, path: disk.directory.path }
-    return (await KvBlockManager.create({ ...config, diskLayout: { numBlocks: disk.numBlocks, allocator } })) as Manager
+    if (diskLayout === undefined) return (await KvBlockManager.create(config)) as Manager
+    return (await KvBlockManager.create({ ...config, diskLayout })) as Manager
   }
 
   #warnOnce(message: string): void {
@@ -269,6 +270,12 @@ function isDiskTrouble(error: unknown): boolean {
 function tooSmall(hostBytes: number, blockBytes: number): RangeError {
   return new RangeError(
     `a model's share of host memory, ${formatBytes(hostBytes)}, is less than one block of ${formatBytes(blockBytes)}. Raise host, or lower modelsMax or pageSize`,
+  )
+}
+
+function shareTooSmall(path: string, shareBytes: number, blockBytes: number): StorageFullError {
+  return new StorageFullError(
+    `The cache directory ${path} has no room for one block of ${formatBytes(blockBytes)}: a model's share is ${formatBytes(shareBytes)}. Raise disk, or lower modelsMax.`,
   )
 }
 

@@ -137,12 +137,12 @@ export class SessionCaptures<Slot> {
   async #copy(extent: Extent<Slot>, signal: AbortSignal): Promise<CaptureOutcome | CaptureSkip> {
     const { tokens, toBlock } = extent
     const { tenant, exact } = this.#options
-    const { driver, store, scratch, ready, saltOptions } = this.#options.parts
+    const { driver, scratch, ready, saltOptions } = this.#options.parts
     if (toBlock === 0) return 'nothing-new'
     const manager = await ready()
     if (manager === undefined) return 'no-cache'
     const hashes = manager.hash(tokens, saltOptions({ tenant, exact })).subarray(0, toBlock)
-    const outcome = await captureBlocks({ ...extent, driver, store, manager, scratch, hashes, signal })
+    const outcome = await captureBlocks({ ...extent, driver, manager, scratch, hashes, signal })
     if (outcome === 'nothing-new') this.#known(toBlock)
     return outcome
   }

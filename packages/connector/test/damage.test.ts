@@ -60,7 +60,7 @@ test('a damaged superblock turns the disk off, says why, and the rest works', as
 test('blocks of another model, adapter, quantisation or setting never match, on one directory', async () => {
   using directory = new TemporaryDirectory()
   await fill(directory.path)
-  const cache = { dir: directory.path, disk: '64MiB' }
+  const cache = { dir: directory.path, disk: '128MiB', modelsMax: 4 }
   for (const driver of [{ facts: { ropeBase: 10_000 } }, { loras: ['style@0.5'] }, { pageSize: 32 }]) {
     await using world = await openWorld({ driver, cache })
     expect((await ask(world, TOKENS)).report.cachedTokens).toBe(0)

@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises'
 import { KvbmError } from '@kvbm/core'
 import { Registry } from 'prom-client'
 import { describe, expect, test } from 'vitest'
-import { type KvCache, openKvCache, readModelNote, systemClock, withDirectoryLock } from '../src/index.js'
+import { type KvCache, openKvCache, readModelNote } from '../src/index.js'
 import { ManualClock, MemoryDriver, MemoryEngine } from '../src/testing/index.js'
 import { ask, openWorld, prompt, RecordingLogger, TemporaryDirectory } from './world.js'
 
@@ -173,7 +173,7 @@ describe('the directory', () => {
 
   test('two caches on one directory with different models both have their disk', async () => {
     using directory = new TemporaryDirectory()
-    const cache = { dir: directory.path, disk: '256MiB', clock: systemClock }
+    const cache = { dir: directory.path, disk: '256MiB' }
     await using first = await openWorld({ cache })
     await using second = await openWorld({ cache, engine: { seed: 2 } })
     await Promise.all([ask(first, prompt(100)), ask(second, prompt(100))])
@@ -239,22 +239,6 @@ describe('the directory', () => {
     expect(await readModelNote(directory.path, name!)).toBe('Smol.gguf')
     writeFileSync(directory.at(name!, 'model.json'), '{"name":')
     expect(await readModelNote(directory.path, name!)).toBeUndefined()
-  })
-
-  test('its short lock is held by one at a time; who waits too long for it is told', async () => {
-    using directory = new TemporaryDirectory()
-    const clock = new ManualClock()
-    const order: string[] = []
-    await withDirectoryLock(directory.path, async () => {
-      let waits = true
-      const second = withDirectoryLock(directory.path, async () => order.push('second'), { clock })
-      const refused = second.catch((error: unknown) => error).finally(() => (waits = false))
-      for (; waits; await setImmediate()) clock.advance(1000)
-      expect(await refused).toMatchObject({ code: 'KVBM_DIRECTORY_LOCKED' })
-      order.push('first')
-    })
-    expect(order).toEqual(['first'])
-    expect(await withDirectoryLock(directory.path, async () => 'free again')).toBe('free again')
   })
 })
 

@@ -57,4 +57,10 @@ export type AllocatorSpec =
   | { readonly kind: 'system' }
   | { readonly kind: 'pinned' }
   | { readonly kind: 'device'; readonly device?: string }
-  | { readonly kind: 'disk'; readonly path: string; readonly io?: DiskIo }
+  | {
+      readonly kind: 'disk'
+      readonly path: string
+      readonly io?: DiskIo
+      /** Bytes over all models below the path: `'20GiB'` or a number. Models that nobody has open make room, the longest unused first. */
+      readonly quota?: number | string | undefined
+    }

@@ -20,7 +20,7 @@ import { createLayout, type Layout, layoutStorageBytes } from '@kvbm/layout'
 import { BlockPool } from '@kvbm/pool'
 import {
   createAllocator,
-  DiskAllocator,
+  type DiskAllocator,
   type NativeTransferRuntime,
   type SlotFile,
   SystemAllocator,
@@ -169,7 +169,8 @@ async function openWriterTier(
   const slots = await openSlots(layout, options)
   const { storage } = slots
   await expectKnown('disk', storage, () => runtime.binding.readFile(storage.regionId, 0, 1))
-  const pool = newPool('disk', layout, options)
+  // A quota may leave fewer slots than were asked for.
+  const pool = newPool('disk', { ...layout, numBlocks: slots.numSlots }, options)
   const parts = { shape, pool, storages: [storage], layout: slotLayout(slots, shape), slots }
   const role = { role: 'writer', reason } as const
   const { placeAgeMs } = settings
@@ -219,7 +220,7 @@ function restore(tier: TierStore, slots: SlotFile): void {
 
 function diskAllocator(allocator: ResolvedLayout['allocator'], runtime: NativeTransferRuntime): DiskAllocator {
   if (allocator !== undefined && isSpec(allocator) && allocator.kind === 'disk')
-    return new DiskAllocator(allocator.path, { runtime })
+    return createAllocator(allocator, runtime) as DiskAllocator
   if (isDiskAllocator(allocator)) return allocator
   throw invalidArgument('diskLayout.allocator', 'a DiskAllocator or { kind: "disk", path }', allocator)
 }

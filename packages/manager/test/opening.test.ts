@@ -225,3 +225,38 @@ test('an allocator that gives two tiers the same memory is refused, and all that
   await expect(open({ numBlocks: 4, storage: [memory] })).rejects.toThrow(new TypeError(message))
   await expectNothingLeft(dir.path)
 })
+
+test('a quota leaves the disk tier with as many blocks as fit, by configuration or by an instance', async () => {
+  using dir = temporaryDirectory()
+  const log: string[] = []
+  await using runtime = createTransferRuntime()
+  const allocators = [
+    { kind: 'disk' as const, path: `${dir.path}/data`, quota: '2MiB' },
+    new DiskAllocator(`${dir.path}/instance`, { quotaBytes: 2 * 2 ** 20, runtime }),
+  ]
+  for (const allocator of allocators) {
+    const diskLayout = { numBlocks: 512, allocator }
+    const more = { diskLayout, runtime: { workerId: 0, asyncRuntime: runtime, logger: recordingLogger(log) } }
+    await using manager = await openManager({ more })
+    expect(manager.disk.numBlocks).toBeGreaterThan(64)
+    expect(manager.disk.numBlocks).toBeLessThan(128)
+    expect(manager.status().tiers.disk).toMatchObject({ capacityBytes: manager.disk.numBlocks * BLOCK_BYTES })
+    expect(log.filter((line) => line.startsWith('warn'))).toEqual([
+      expect.stringMatching(/of 512 slots fit into the quota/),
+    ])
+    log.length = 0
+    const { hashes, bytes, kept } = await compute(manager, manager.disk.numBlocks)
+    expect(Buffer.from(await manager.read(kept))).toEqual(Buffer.from(bytes))
+    expect(manager.disk.scan(hashes)).not.toContain(0)
+    kept.release()
+  }
+})
+
+test('a quota that leaves no room for one block refuses the manager, with what to do', async () => {
+  using dir = temporaryDirectory()
+  const diskLayout = { numBlocks: 8, allocator: { kind: 'disk' as const, path: dir.path, quota: '1MiB' } }
+  await expect(openManager({ host: 8, more: { diskLayout } })).rejects.toMatchObject({
+    code: 'KVBM_STORAGE_FULL',
+    message: expect.stringMatching(/no room for one block of 8192 bytes: its quota is 1048576 bytes.*Raise the quota/),
+  })
+})

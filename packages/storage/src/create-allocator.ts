@@ -1,4 +1,4 @@
-import type { AllocatorSpec, StorageAllocator } from '@kvbm/core'
+import { type AllocatorSpec, positiveInteger, type StorageAllocator } from '@kvbm/core'
 import { DeviceAllocator } from './device-allocator.js'
 import { DiskAllocator } from './disk-allocator.js'
 import { PinnedAllocator } from './pinned-allocator.js'
@@ -15,10 +15,15 @@ export function createAllocator(spec: AllocatorSpec, runtime: NativeTransferRunt
     case 'device':
       return new DeviceAllocator(spec.device === undefined ? { runtime } : { device: spec.device, runtime })
     case 'disk':
-      return new DiskAllocator(spec.path, spec.io === undefined ? { runtime } : { io: spec.io, runtime })
+      return new DiskAllocator(spec.path, { runtime, ...(spec.io && { io: spec.io }), ...quotaOf(spec) })
     default:
       return unknownKind(spec)
   }
+}
+
+/** A description that came through a configuration has its quota in bytes. */
+function quotaOf({ quota }: { readonly quota?: number | string | undefined }): { readonly quotaBytes?: number } {
+  return quota === undefined ? {} : { quotaBytes: positiveInteger('allocator.quota', Number(quota)) }
 }
 
 function unknownKind(spec: never): never {

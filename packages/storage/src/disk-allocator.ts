@@ -19,6 +19,7 @@ import { checkOwnFile, claimDirectory, explained } from './private-directory.js'
 import { bindingOf, type RuntimeOption, runtimeOf } from './runtime-option.js'
 import type { SlotFile } from './slot-file.js'
 import { DIRECT_IO_OFF, SEGMENT_BYTES_DEFAULT } from './slot-geometry.js'
+import { SlotQuota } from './slot-quota.js'
 import { type ReadSlotsOptions, SlotReader } from './slot-reader.js'
 
 /** How files are opened, and the transfer runtime that they belong to. */
@@ -27,6 +28,11 @@ export interface DiskAllocatorOptions extends RuntimeOption {
   readonly directIo?: 'auto' | 'off'
   /** What the disk gets at a time, for slots. Default: found by a trial of at most 200 ms where they take 1 GiB or more. */
   readonly io?: DiskIo
+  /**
+   * Bytes that the sub-directories of all fingerprints below the path may take together. When they do not fit, those that nobody has open
+   * are removed, the longest unused first. Default: no bound but the disk.
+   */
+  readonly quotaBytes?: number
 }
 
 const LABEL = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/
@@ -42,6 +48,7 @@ export class DiskAllocator implements StorageAllocator {
 
   constructor(path: string, options: DiskAllocatorOptions = {}) {
     if (typeof path !== 'string' || path === '') throw invalidArgument('path', 'the path of a directory', path)
+    if (options.quotaBytes !== undefined) positiveInteger('quotaBytes', options.quotaBytes)
     this.path = path
     this.#options = options.io === undefined ? options : { ...options, io: checkDiskIo(options.io) }
   }
@@ -62,11 +69,17 @@ export class DiskAllocator implements StorageAllocator {
     }
   }
 
-  /** The slots of a disk tier, in a sub-directory named for the fingerprint, with what survived from before. */
+  /**
+   * The slots of a disk tier, in a sub-directory named for the fingerprint, with what survived from before. Under a quota it has as many
+   * slots as fit beside what others have open, and rejects with `StorageFullError` where not one does.
+   */
   openSlots(options: OpenSlotsOptions): Promise<SlotFile> {
-    const directIo = this.#options.directIo ?? 'auto'
-    const { io = {} } = this.#options
-    return openSlotFile({ root: this.path, runtime: runtimeOf(this.#options), directIo, io }, options)
+    const { quotaBytes, directIo = 'auto', io = {} } = this.#options
+    const runtime = runtimeOf(this.#options)
+    const place = { root: this.path, runtime, directIo, io }
+    if (quotaBytes === undefined) return openSlotFile(place, options)
+    const quota = new SlotQuota({ runtime, root: this.path, quotaBytes })
+    return quota.opening(options, (numSlots) => openSlotFile({ ...place, quota }, fewerSlots(options, numSlots)))
   }
 
   /**
@@ -108,6 +121,12 @@ export class DiskAllocator implements StorageAllocator {
       onClose: () => lock.release(),
     })
   }
+}
+
+/** Grows in as many steps as it would with all its slots. */
+function fewerSlots(options: OpenSlotsOptions, numSlots: number): OpenSlotsOptions {
+  const { segmentBytes = SEGMENT_BYTES_DEFAULT } = options
+  return { ...options, numSlots, segmentBytes: Math.ceil((segmentBytes * numSlots) / options.numSlots) }
 }
 
 /** Reserves what lies beyond the file's present end; what it holds is not touched. */

@@ -31,4 +31,5 @@ export {
   type TransferRuntimeOptions,
 } from './transfer-runtime.js'
 export { type SlotVerification, type VerifyOptions, verifySlots } from './verify-slots.js'
+export { type DirectoryLockOptions, type LockClock, withDirectoryLock } from './with-directory-lock.js'
 export { type WrapMemoryOptions, wrapMemory } from './wrap-memory.js'

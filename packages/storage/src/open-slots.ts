@@ -1,3 +1,4 @@
+import { basename } from 'node:path'
 import { type DiskIo, DisposeStack, type Logger, silentLogger } from '@kvbm/core'
 import type { Binding, FileRegion, SlotRecords } from '@kvbm/native'
 import { ChangeCounters } from './change-counters.js'
@@ -18,6 +19,7 @@ import {
 import { GENERATIONS_AHEAD, SlotFile } from './slot-file.js'
 import { directIoFor, type SlotGeometry, slotGeometry } from './slot-geometry.js'
 import { SlotPlace } from './slot-place.js'
+import type { SlotQuota } from './slot-quota.js'
 import { nextGeneration, partitionRecords, selectRecords } from './slot-records.js'
 import { type Superblock, TABLE_OFFSET } from './superblock.js'
 import { writeSuperblock } from './superblock-file.js'
@@ -42,10 +44,13 @@ export interface OpenSlotsPlace {
   readonly runtime: NativeTransferRuntime
   readonly directIo: 'auto' | 'off'
   readonly io: DiskIo
+  /** Asked before the file grows. Default: it grows as long as the disk has room. */
+  readonly quota?: SlotQuota | undefined
 }
 
 /** The files of one fingerprint, locked and open. */
 interface Opening {
+  readonly quota: SlotQuota | undefined
   readonly binding: Binding
   readonly paths: SlotPaths
   readonly geometry: SlotGeometry
@@ -83,7 +88,7 @@ export async function openSlotFile(place: OpenSlotsPlace, options: OpenSlotsOpti
 }
 
 async function openFiles(
-  { root, runtime, directIo, io }: OpenSlotsPlace,
+  { root, runtime, directIo, io, quota }: OpenSlotsPlace,
   { fingerprint, logger }: OpenSlotsOptions,
   geometry: SlotGeometry,
   owned: DisposeStack,
@@ -107,7 +112,7 @@ async function openFiles(
   const size = { slotBytes, sizeBytes: numSlots * slotStride }
   const pace = await choosePace({ binding, directory: paths.directory, direct: data.direct, io, logger, ...size })
   owned.defer(runtime.keepPace(pace))
-  return { binding, paths, geometry, found, table, data, directIoNote: note, pace }
+  return { quota, binding, paths, geometry, found, table, data, directIoNote: note, pace }
 }
 
 async function assemble(opening: Opening, recovery: Recovery, owned: DisposeStack): Promise<SlotFile> {
@@ -184,13 +189,14 @@ function fits({ geometry, data }: Opening): (slot: number, length: number) => bo
 }
 
 /** Segments that hold recovered blocks have their space; reserving one again could only do harm. */
-function growthOf({ binding, geometry, data }: Opening, recovered: SlotRecords): SegmentedGrowth {
+function growthOf({ quota, binding, geometry, paths, data }: Opening, recovered: SlotRecords): SegmentedGrowth {
   const { numSlots, slotStride, slotsPerSegment } = geometry
   const growth = new SegmentedGrowth({
     binding,
     region: data.id,
     sizeBytes: numSlots * slotStride,
     segmentBytes: slotsPerSegment * slotStride,
+    withRoom: quota && ((bytes, grow) => quota.growing(basename(paths.directory), bytes, grow)),
   })
   for (const slot of recovered.slots) growth.markUsed(Math.floor(slot / slotsPerSegment))
   return growth

@@ -6,7 +6,13 @@ export interface SegmentedGrowthOptions {
   readonly region: number
   readonly sizeBytes: number
   readonly segmentBytes: number
+  /** Runs `grow` when there is room for `bytes` more. Default: at once. */
+  readonly withRoom?: WithRoom | undefined
 }
+
+export type WithRoom = <T>(bytes: number, grow: () => Promise<T>) => Promise<T>
+
+const atOnce: WithRoom = (_bytes, grow) => grow()
 
 /**
  * Reserves a file's space segment by segment where it is first used. One reservation of a segment at a time: whoever
@@ -40,14 +46,17 @@ export class SegmentedGrowth {
     this.#reservedBytes += this.#length(segment)
   }
 
-  /** Reserves these segments; `StorageFullError` when the disk has no room. */
+  /** Reserves these segments; `StorageFullError` when there is no room. */
   async ensure(segments: Iterable<number>): Promise<void> {
-    const waits: Promise<void>[] = []
+    const waits = new Set<Promise<void>>()
+    const fresh: number[] = []
     for (const segment of segments) {
-      const state = this.#segments.get(segment) ?? this.#begin(segment)
-      if (state !== true) waits.push(state)
+      const state = this.#segments.get(segment)
+      if (state === undefined) fresh.push(segment)
+      else if (state !== true) waits.add(state)
     }
-    if (waits.length > 0) await Promise.all(waits)
+    if (fresh.length > 0) waits.add(this.#begin(fresh))
+    if (waits.size > 0) await Promise.all(waits)
   }
 
   /** Reserves the first segment that has no space yet, if there is one: what the next new block needs anyway. */
@@ -57,22 +66,31 @@ export class SegmentedGrowth {
       if (this.#segments.get(segment) !== true) return this.ensure([segment])
   }
 
-  #begin(segment: number): Promise<void> {
-    const reservation = this.#reserve(segment)
-    this.#segments.set(segment, reservation)
+  #begin(segments: readonly number[]): Promise<void> {
+    const reservation = this.#reserveAll(segments)
+    for (const segment of segments) this.#segments.set(segment, reservation)
     return reservation
+  }
+
+  /** Room is asked for once. All have ended when this does: none may be begun again before. */
+  async #reserveAll(segments: readonly number[]): Promise<void> {
+    const { withRoom = atOnce } = this.#options
+    const bytes = segments.reduce((sum, segment) => sum + this.#length(segment), 0)
+    // A turn later, so that whoever began has noted the reservation.
+    await Promise.resolve()
+    try {
+      const ended = await withRoom(bytes, () => Promise.allSettled(segments.map((segment) => this.#reserve(segment))))
+      for (const one of ended) if (one.status === 'rejected') throw one.reason
+    } finally {
+      for (const segment of segments) if (this.#segments.get(segment) !== true) this.#segments.delete(segment)
+    }
   }
 
   async #reserve(segment: number): Promise<void> {
     const { binding, region, segmentBytes } = this.#options
-    try {
-      const kind = await binding.reserveFile(region, segment * segmentBytes, this.#length(segment))
-      this.#kind = weakerGrowth(this.#kind, kind)
-      this.markUsed(segment)
-    } catch (error) {
-      this.#segments.delete(segment)
-      throw error
-    }
+    const kind = await binding.reserveFile(region, segment * segmentBytes, this.#length(segment))
+    this.#kind = weakerGrowth(this.#kind, kind)
+    this.markUsed(segment)
   }
 
   #length(segment: number): number {
