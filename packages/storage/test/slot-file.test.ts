@@ -57,6 +57,22 @@ onEachBinding((makeBinding) => {
       await refusesUnchanged(world, /both copies are damaged/)
     })
 
+    test.each([
+      ['in its first superblock', 100],
+      ['in its second superblock, the first being damaged', COPY_BYTES + 100],
+    ])('a table that was cut %s', async (_, sizeBytes) => {
+      await using world = await withBlocks(makeBinding)
+      world.flip(world.table, 33)
+      truncateSync(world.table, sizeBytes)
+      await refusesUnchanged(world, /both copies are damaged/)
+    })
+
+    test('a table of zeros, as a file system leaves one whose bytes never arrived', async () => {
+      await using world = await withBlocks(makeBinding)
+      writeFileSync(world.table, new Uint8Array(2 ** 20))
+      await refusesUnchanged(world, /has no superblock/)
+    })
+
     describe.skipIf(!isPosix)('in the place of one of its files', () => {
       test.each(impostorsFor(FILES))('$impostor: $name', async ({ name, impostor }) => {
         await using world = await withBlocks(makeBinding)
