@@ -151,7 +151,8 @@ Napi::Value Submit(const Napi::CallbackInfo& info) {
     const double ticket = ToNumber("ticket", info[1]);
     const Request request = RequestOf(info[2]);
     const std::uint64_t flags = FlagsOf(info[3]);
-    auto job = ValueOrThrow(env, Job::Create(RegionTable::Process(), request.rows));
+    const ItemSizes sizes = {.file_row_bytes_max = engine.disk_pace().request_bytes};
+    auto job = ValueOrThrow(env, Job::Create(RegionTable::Process(), request.rows, sizes));
     if (job->small() && (flags & kOnThreads) == 0 && !engine.closing()) {
       RunNow(deferred, *job, request.into);
     } else {
