@@ -1,6 +1,7 @@
 #include "copy/fuse_sums.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 namespace kvbm {
@@ -58,12 +59,22 @@ void SumFuser::Fuse() {
   FuseFileCopies(matches.subspan(of_runs), runs);
 }
 
-/// By copy and, within it, by address.
+/// By copy and, within it, by address: a place for each copy's matches first, which are few.
 void SumFuser::SortMatches() {
+  std::vector<std::uint32_t> ends(plan_.runs.size() + plan_.file_copies.size() + 1);
+  for (const Match& match : matches_) ends[match.copy + 1]++;
+  std::partial_sum(ends.begin(), ends.end(), ends.begin());
+  std::vector<Match> sorted(matches_.size());
+  for (const Match& match : matches_) sorted[ends[match.copy]++] = match;
+  matches_ = std::move(sorted);
   const auto key = [&](const Match& match) {
-    return std::pair(match.copy, reinterpret_cast<std::uintptr_t>(plan_.parts[match.part].bytes));
+    return reinterpret_cast<std::uintptr_t>(plan_.parts[match.part].bytes);
   };
-  if (!std::ranges::is_sorted(matches_, {}, key)) std::ranges::sort(matches_, {}, key);
+  for (auto first = matches_.begin(); first != matches_.end();) {
+    const auto last = matches_.begin() + ends[first->copy];
+    if (last - first > 1) std::ranges::sort(first, last, {}, key);
+    first = last;
+  }
 }
 
 void SumFuser::FuseRuns(std::span<const Match> matches) {

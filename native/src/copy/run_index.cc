@@ -1,6 +1,7 @@
 #include "copy/run_index.h"
 
 #include <algorithm>
+#include <bit>
 #include <functional>
 
 namespace kvbm {
@@ -15,23 +16,44 @@ bool Contains(const RunIndex::Range& range, const std::byte* at) {
 }  // namespace
 
 RunIndex::Range RunIndex::Find(const std::byte* at) {
-  for (std::size_t i = likely_; i < std::min(likely_ + 2, ranges_.size()); i++) {
-    if (!Contains(ranges_[i], at)) continue;
-    likely_ = i;
-    return ranges_[i];
+  const Range* const begins = FindBegin(at);
+  return begins != nullptr ? *begins : Search(at);
+}
+
+const RunIndex::Range* RunIndex::FindBegin(const std::byte* at) {
+  if (slots_.empty()) MakeSlots();
+  for (std::size_t slot = SlotOf(at); slots_[slot] != 0; slot = (slot + 1) % slots_.size()) {
+    const Range& range = ranges_[slots_[slot] - 1];
+    if (range.begin == at) return &range;
   }
-  return Search(at);
+  return nullptr;
+}
+
+void RunIndex::MakeSlots() {
+  const std::size_t size = std::bit_ceil(2 * ranges_.size() + 2);
+  shift_ = 64 - std::countr_zero(size);
+  slots_.resize(size);
+  for (std::size_t i = 0; i < ranges_.size(); i++) {
+    std::size_t slot = SlotOf(ranges_[i].begin);
+    while (slots_[slot] != 0) slot = (slot + 1) % size;
+    slots_[slot] = static_cast<std::uint32_t>(i + 1);
+  }
+}
+
+/// The highest bits of a product with 2^64 divided by the golden ratio: blocks lie at even steps.
+std::size_t RunIndex::SlotOf(const std::byte* at) const {
+  return static_cast<std::size_t>(std::uint64_t{AddressOf(at)} * 0x9e3779b97f4a7c15U >> shift_);
 }
 
 RunIndex::Range RunIndex::Search(const std::byte* at) {
-  if (!sorted_) std::ranges::sort(ranges_, std::less<>(), &Range::begin);
-  sorted_ = true;
-  const auto next = std::ranges::upper_bound(ranges_, at, std::less<>(), &Range::begin);
-  const auto place = static_cast<std::size_t>(next - ranges_.begin());
-  likely_ = place == 0 ? 0 : place - 1;
-  if (place > 0 && Contains(ranges_[likely_], at)) return ranges_[likely_];
+  if (sorted_.size() != ranges_.size()) {
+    sorted_ = ranges_;
+    std::ranges::sort(sorted_, std::less<>(), &Range::begin);
+  }
+  const auto next = std::ranges::upper_bound(sorted_, at, std::less<>(), &Range::begin);
+  if (next != sorted_.begin() && Contains(*(next - 1), at)) return *(next - 1);
   const auto* const end = reinterpret_cast<const std::byte*>(UINTPTR_MAX);
-  return {next == ranges_.end() ? end : next->begin, 0, kNone};
+  return {next == sorted_.end() ? end : next->begin, 0, kNone};
 }
 
 }  // namespace kvbm

@@ -7,8 +7,8 @@
 
 namespace kvbm {
 
-/// Ranges of memory by address. Asked for addresses in the order in which ranges were added, it
-/// answers without a search; else it sorts them, once.
+/// Ranges of memory by address. Asked where ranges begin, in any order, it looks once into a hash
+/// table; asked where none begins, it sorts them, once, and searches.
 class RunIndex {
  public:
   static constexpr std::size_t kNone = SIZE_MAX;
@@ -30,12 +30,17 @@ class RunIndex {
   Range Find(const std::byte* at);
 
  private:
+  const Range* FindBegin(const std::byte* at);
   Range Search(const std::byte* at);
+  void MakeSlots();
+  std::size_t SlotOf(const std::byte* at) const;
 
-  /// In the order of adding until the first search, by address from then on.
+  /// In the order of adding.
   std::vector<Range> ranges_;
-  std::size_t likely_ = 0;
-  bool sorted_ = false;
+  /// Indices of `ranges_` plus one, by where they begin: open addressing, at most half full.
+  std::vector<std::uint32_t> slots_;
+  int shift_ = 0;
+  std::vector<Range> sorted_;
 };
 
 }  // namespace kvbm
