@@ -16,6 +16,7 @@ import { latency } from './latency.js'
 import { describeMachine, loadNow } from './machine.js'
 import { poolReplay } from './pool-replay.js'
 import { printRates } from './print-rates.js'
+import { reopen } from './reopen.js'
 import { soak } from './soak/soak.js'
 import { playSoakServer, SOAK_SERVER } from './soak/soak-server.js'
 
@@ -31,6 +32,7 @@ const SUBJECTS: Readonly<Record<string, (options: RateOptions) => Subject | Prom
   hashing,
   ...COPY_SUBJECTS,
   ...DISK_SUBJECTS,
+  reopen,
 }
 
 interface EngineOptions {
