@@ -28,6 +28,7 @@ void ExportFiles(Napi::Object exports) {
   Export<&SyncFile>(exports, "syncFile");
   Export<&LockFile>(exports, "lockFile");
   Export<&ReadSlots>(exports, "readSlots");
+  Export<&RecoverSlots>(exports, "recoverSlots");
   Export<&WriteSlots>(exports, "writeSlots");
   Export<&ClearSlots>(exports, "clearSlots");
 }

@@ -7,7 +7,7 @@
 namespace kvbm::addon {
 
 /// See `ABI_VERSION` in lib/binding.ts: raised with every change of the border.
-inline constexpr int kAbiVersion = 3;
+inline constexpr int kAbiVersion = 4;
 
 Napi::Value SetErrorFactory(const Napi::CallbackInfo& info);
 Napi::Value Describe(const Napi::CallbackInfo& info);
@@ -37,6 +37,7 @@ Napi::Value Sha256Of(const Napi::CallbackInfo& info);
 Napi::Value HashBlocks(const Napi::CallbackInfo& info);
 
 Napi::Value ReadSlots(const Napi::CallbackInfo& info);
+Napi::Value RecoverSlots(const Napi::CallbackInfo& info);
 Napi::Value WriteSlots(const Napi::CallbackInfo& info);
 Napi::Value ClearSlots(const Napi::CallbackInfo& info);
 

@@ -7,7 +7,9 @@
 #include "async_call.h"
 #include "calls.h"
 #include "errors.h"
+#include "given_memory.h"
 #include "kvbm/region_table.h"
+#include "kvbm/slot_recovery.h"
 #include "kvbm/slot_table.h"
 
 namespace kvbm::addon {
@@ -34,6 +36,15 @@ Table TableOf(const Napi::CallbackInfo& info) {
 void CheckRecords(Napi::Env env, const char* name, const Table& table, std::uint64_t count) {
   const auto length = static_cast<double>(count * kSlotRecordBytes);
   ThrowUnlessOk(env, CheckRange(name, table.region, table.offset, length));
+}
+
+std::uint64_t SlotCountOf(const char* name, const Table& table, Napi::Value value) {
+  const std::uint64_t count = ToNonNegative("slotCount", value);
+  if (count > kSlotCountMax) {
+    ThrowInvalid("slotCount", "at most " + std::to_string(kSlotCountMax), value);
+  }
+  CheckRecords(value.Env(), name, table, count);
+  return count;
 }
 
 std::uint64_t EndOf(std::span<const std::uint32_t> slots) {
@@ -70,6 +81,38 @@ Napi::Value RecordsOf(Napi::Env env, const SlotColumns& columns) {
   return records;
 }
 
+std::uint32_t ToCount(const char* name, Napi::Value value, std::uint32_t most) {
+  const std::uint32_t count = ToWord(name, value);
+  if (count > most) ThrowInvalid(name, "at most " + std::to_string(most), value);
+  return count;
+}
+
+RecoverOptions RecoverOptionsOf(Napi::Value value) {
+  const Napi::Object given = ToObject("options", value);
+  RecoverOptions options;
+  options.rows = ToCount("options.numSlots", given.Get("numSlots"), kIndexedSlotsMax);
+  options.stored = ToCount("options.storedSlots", given.Get("storedSlots"), options.rows);
+  options.length = ToWord("options.slotBytes", given.Get("slotBytes"));
+  return options;
+}
+
+Napi::Value RecoveredOf(Napi::Env env, RecoveredSlots found) {
+  const GivenMemory memory(env, std::move(found.memory));
+  const Napi::Object slots = Napi::Object::New(env);
+  slots.Set("count", static_cast<double>(found.count));
+  slots.Set("damaged", static_cast<double>(found.damaged));
+  slots.Set("dropped", WordsOf(env, found.dropped));
+  slots.Set("lastGeneration", static_cast<double>(found.last_generation));
+  slots.Set("slots", memory.Words(found.slots));
+  slots.Set("live", memory.Bytes(found.live));
+  slots.Set("hashes", memory.Words(found.hashes));
+  slots.Set("parents", memory.Words(found.parents));
+  slots.Set("positions", memory.Words(found.positions));
+  slots.Set("checksums", memory.Words(found.checksums));
+  slots.Set("index", memory.Words(found.index));
+  return slots;
+}
+
 void Write(const char* name, Napi::Promise::Deferred deferred, const Table& table,
            std::vector<std::uint32_t> slots, std::vector<std::byte> records) {
   CheckRecords(deferred.Env(), name, table, EndOf(slots));
@@ -83,14 +126,22 @@ void Write(const char* name, Napi::Promise::Deferred deferred, const Table& tabl
 Napi::Value ReadSlots(const Napi::CallbackInfo& info) {
   return Promising(info.Env(), [&](Napi::Promise::Deferred deferred) {
     const Table table = TableOf(info);
-    const std::uint64_t count = ToNonNegative("slotCount", info[2]);
-    if (count > kSlotCountMax) {
-      ThrowInvalid("slotCount", "at most " + std::to_string(kSlotCountMax), info[2]);
-    }
-    CheckRecords(info.Env(), "readSlots", table, count);
+    const std::uint64_t count = SlotCountOf("readSlots", table, info[2]);
     RunAsync<SlotColumns>(
         deferred, [table, count] { return ReadSlotRecords(table.file(), table.begin(), count); },
         RecordsOf);
+  });
+}
+
+Napi::Value RecoverSlots(const Napi::CallbackInfo& info) {
+  return Promising(info.Env(), [&](Napi::Promise::Deferred deferred) {
+    const Table table = TableOf(info);
+    RecoverOptions options = RecoverOptionsOf(info[3]);
+    options.slot_count = SlotCountOf("recoverSlots", table, info[2]);
+    RunAsync<RecoveredSlots>(
+        deferred,
+        [table, options] { return kvbm::RecoverSlots(table.file(), table.begin(), options); },
+        RecoveredOf);
   });
 }
 

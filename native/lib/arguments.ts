@@ -1,6 +1,6 @@
 import { types } from 'node:util'
-import { invalidArgument, positiveInteger, type TransferJob, type TransposedTable } from '@kvbm/core'
-import { type DiskPace, IN_BACKGROUND, ON_THREADS, type SlotRows } from './binding.js'
+import { BLOCKS_MAX, invalidArgument, positiveInteger, type TransferJob, type TransposedTable } from '@kvbm/core'
+import { type DiskPace, IN_BACKGROUND, ON_THREADS, type RecoverOptions, type SlotRows } from './binding.js'
 
 // The native core refuses values of another kind; bindings in JavaScript must too, because it would make something of most of
 // them. Numbers throw `RangeError`, things of another kind `TypeError`; both name the argument. Types are asked of the engine and
@@ -75,6 +75,14 @@ export function jobArgument(job: TransferJob): TransferJob {
     ...(sums === undefined ? {} : { sums: sumsArgument(sums) }),
     ...(transpose === undefined ? {} : { transpose: transposeArgument(transpose) }),
   }
+}
+
+export function recoverArgument(options: RecoverOptions): RecoverOptions {
+  const { numSlots, storedSlots, slotBytes } = objectArgument('options', options)
+  integerArgument('options.numSlots', numSlots, { min: 0, max: BLOCKS_MAX })
+  integerArgument('options.storedSlots', storedSlots, { min: 0, max: numSlots })
+  wordArgument('options.slotBytes', slotBytes)
+  return { numSlots, storedSlots, slotBytes }
 }
 
 /** Flags of `submit`. */

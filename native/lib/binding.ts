@@ -1,7 +1,7 @@
 import type { TransferJob } from '@kvbm/core'
 
 /** Raised with every change of the border below; the loader refuses a library that speaks another number. */
-export const ABI_VERSION = 3
+export const ABI_VERSION = 4
 
 /**
  * Windows of a memory region start at multiples of this and are twice as long (the last ones end with the region), so that any
@@ -94,7 +94,46 @@ export interface SlotRecords {
   readonly damaged: number
 }
 
-/** The same columns, given to write. */
+/** Which records of a table are taken back. */
+export interface RecoverOptions {
+  /** Slots of the tier: rows of the columns, at most 2²⁷. */
+  readonly numSlots: number
+  /** Slots whose bytes exist, at most `numSlots`; records of later ones are dropped. */
+  readonly storedSlots: number
+  /** Records of blocks of another length are dropped. */
+  readonly slotBytes: number
+}
+
+/**
+ * What is in the slots of a tier. Columns are by slot and have a row for each of them, zero where a slot is free. They and `index`
+ * are whole arrays of their own, on huge pages where the system gives them, so that who builds on them need not copy.
+ */
+export interface RecoveredSlots {
+  /**
+   * Slots with a record, ascending by generation: oldest first. A block that was evicted and cached again in another slot has two
+   * records until its first slot is used again; only the newer one is here.
+   */
+  readonly slots: Uint32Array
+  /** 1 where a slot has a record, be it an older one of its hash. */
+  readonly live: Uint8Array
+  /** Four words a row, like `parents`. */
+  readonly hashes: Uint32Array
+  readonly parents: Uint32Array
+  readonly positions: Uint32Array
+  readonly checksums: Uint32Array
+  /** Entries of a `HashIndex` of core over `hashes` that has exactly `slots`. */
+  readonly index: Uint32Array
+  /** Live slots. */
+  readonly count: number
+  /** Records that were neither free nor valid (torn or damaged): counted, treated as free. */
+  readonly damaged: number
+  /** Slots of valid records that do not fit, ascending. */
+  readonly dropped: Uint32Array
+  /** The highest of all valid records, 0 where there is none. */
+  readonly lastGeneration: number
+}
+
+/** Columns of `SlotRecords`, given to write. */
 export type SlotRows = Omit<SlotRecords, 'count' | 'damaged'>
 
 /** A lock that is held until `release`, or until the process ends. */
@@ -182,6 +221,11 @@ export interface Binding {
   // ── Slot table (docs/durability.md gives the record's 64 bytes) ─────────
   /** A table that ends early has no records there. */
   readSlots(file: number, tableOffset: number, slotCount: number): Promise<SlotRecords>
+  /**
+   * Reads a table to go on from it: one scan, which checks, sorts by age and indexes by hash, in about the time that reading takes.
+   * A table that ends early has no records there.
+   */
+  recoverSlots(file: number, tableOffset: number, slotCount: number, options: RecoverOptions): Promise<RecoveredSlots>
   /** Writes records of the given slots. */
   writeSlots(file: number, tableOffset: number, rows: SlotRows): Promise<void>
   /** Makes the records of these slots free. */

@@ -11,6 +11,8 @@ export {
   type MemoryRegion,
   ON_THREADS,
   type OpenFileOptions,
+  type RecoveredSlots,
+  type RecoverOptions,
   type SlotRecords,
   type SlotRows,
   WINDOW_STRIDE_BYTES,

@@ -26,6 +26,7 @@ const FUNCTIONS = {
   sha256: true,
   hashBlocks: true,
   readSlots: true,
+  recoverSlots: true,
   writeSlots: true,
   clearSlots: true,
   lockFile: true,

@@ -7,6 +7,7 @@ import {
   numberArgument,
   objectArgument,
   paceArgument,
+  recoverArgument,
   textArgument,
   wordArgument,
   wordsArgument,
@@ -22,6 +23,8 @@ import {
   type LockHandle,
   type MemoryRegion,
   type OpenFileOptions,
+  type RecoveredSlots,
+  type RecoverOptions,
   type SlotRecords,
   type SlotRows,
 } from '../binding.js'
@@ -32,6 +35,7 @@ import { PortableEngine } from './engine.js'
 import type { PortableMachine } from './machine.js'
 import { AdoptedMemory, ChunkedMemory } from './memory.js'
 import { nodeMachine } from './node-machine.js'
+import { recoveredSlots } from './recovered-slots.js'
 import { type PortableRegion, PortableRegions } from './regions.js'
 import { encodeRecords, RECORD_BYTES, SlotScan } from './slot-records.js'
 
@@ -192,6 +196,16 @@ export class PortableBinding implements Binding {
       if (part.length < wanted) break
     }
     return scan.result()
+  }
+
+  async recoverSlots(
+    file: number,
+    tableOffset: number,
+    slotCount: number,
+    options: RecoverOptions,
+  ): Promise<RecoveredSlots> {
+    recoverArgument(options)
+    return recoveredSlots(await this.readSlots(file, tableOffset, slotCount), options)
   }
 
   async writeSlots(file: number, tableOffset: number, rows: SlotRows): Promise<void> {

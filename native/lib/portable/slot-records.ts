@@ -9,6 +9,8 @@ export const RECORD_BYTES = 64
 /** 'KVS1', little endian. */
 const MAGIC = 0x3153564b
 const CHECKED_BYTES = 60
+/** None higher was ever written, and those that follow must be exact in numbers. */
+const GENERATION_MAX = 2 ** 52
 const HASH_BYTES = 16
 
 /** Records of the given rows, one after another. Throws `RangeError` when the columns are not parallel. */
@@ -97,7 +99,8 @@ export class SlotScan {
 
 function isWhole(record: Uint8Array): boolean {
   const view = viewOf(record)
-  return view.getUint32(0, true) === MAGIC && view.getUint32(60, true) === crc32c(record.subarray(0, CHECKED_BYTES))
+  const isRecord = view.getUint32(0, true) === MAGIC && view.getBigUint64(8, true) <= GENERATION_MAX
+  return isRecord && view.getUint32(60, true) === crc32c(record.subarray(0, CHECKED_BYTES))
 }
 
 function viewOf(record: Uint8Array): DataView {

@@ -8,6 +8,7 @@ import { hashCases } from './conformance/hash-cases.js'
 import { lockCases, processLockCases, whyNoProcessLock } from './conformance/lock-cases.js'
 import { memoryCases } from './conformance/memory-cases.js'
 import { posixFileCases, whyNoPosixFiles } from './conformance/posix-file-cases.js'
+import { recoveryCases } from './conformance/recovery-cases.js'
 import { slotCases } from './conformance/slot-cases.js'
 import { sumCases } from './conformance/sum-cases.js'
 import { transposeCases } from './conformance/transpose-cases.js'
@@ -43,6 +44,7 @@ export function bindingConformance(make: () => Binding, options: BindingConforma
     sumCases,
     fileCases,
     slotCases,
+    recoveryCases,
     hashCases,
     cancelCases,
     closeCases,

@@ -17,7 +17,8 @@ bool IsFree(const SlotRecord& record) {
 }
 
 bool IsWhole(const SlotRecord& record) {
-  return record.magic == kSlotMagic && record.checksum == ChecksumOf(record);
+  return record.magic == kSlotMagic && record.generation <= kGenerationMax &&
+         record.checksum == ChecksumOf(record);
 }
 
 }  // namespace kvbm

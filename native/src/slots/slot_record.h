@@ -16,6 +16,9 @@ static_assert(std::endian::native == std::endian::little, "records are little-en
 /// 'KVS1'. A free slot's record is all zeros.
 inline constexpr std::uint32_t kSlotMagic = 0x3153564b;
 
+/// None higher was ever written, and those that follow must be exact in JavaScript's numbers.
+inline constexpr std::uint64_t kGenerationMax = std::uint64_t{1} << 52;
+
 /// A record as it lies on disk.
 struct SlotRecord {
   std::uint32_t magic = 0;

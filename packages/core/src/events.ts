@@ -28,4 +28,6 @@ export type BlockEvent = BlocksStored | BlocksRemoved
  */
 export interface EventManager {
   publish(event: BlockEvent): void
+  /** True while nobody would see an event: those that would only say what can be asked for anyway need not be made. */
+  isIdle?(): boolean
 }

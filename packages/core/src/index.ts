@@ -35,6 +35,7 @@ export {
   StorageIoError,
 } from './errors.js'
 export type { BlockEvent, BlocksRemoved, BlocksStored, EventManager, RemovalReason } from './events.js'
+export { HashIndex, hashIndexEntries } from './hash-index.js'
 export type { InnerOrder } from './inner-order.js'
 export type { BoundLayout, LayoutRequest, LayoutStrategy, RegionAddress } from './layout-strategy.js'
 export { type CustomLayout, type LayerSeparateLayout, LayoutType, layoutKind } from './layout-type.js'

@@ -19,6 +19,11 @@ export class EventHub implements EventManager {
   readonly #failed = (why: string): void =>
     this.#logger.error(`An event listener threw; the event is lost for it: ${why}`)
 
+  /** Where every event would be lost. */
+  isIdle(): boolean {
+    return this.#external === undefined && this.#listeners.size + this.#readers.size === 0
+  }
+
   publish(event: BlockEvent): void {
     if (this.#external !== undefined) attempt(() => this.#external?.publish(event), this.#failed)
     this.emit(event)

@@ -27,7 +27,6 @@ import {
 } from '@kvbm/storage'
 import { DISK_REGISTRAR } from './disk-registrar.js'
 import { ReaderStore } from './reader-store.js'
-import { restorable } from './restorable.js'
 import type { ManagerSettings } from './settings.js'
 import { TierStore } from './tier-store.js'
 
@@ -175,7 +174,7 @@ async function openWriterTier(
   const role = { role: 'writer', reason } as const
   const { placeAgeMs } = settings
   const tier = new TierStore<TierName>({ name: 'disk', ...parts, role, placeAgeMs })
-  restore(tier, slots)
+  restore(pool, slots)
   return tier
 }
 
@@ -212,10 +211,10 @@ function slotLayout(
   return layout
 }
 
-function restore(tier: TierStore, slots: SlotFile): void {
-  const found = restorable(slots.recovered)
-  tier.pool.restore({ ids: found.slots, hashes: found.hashes, parents: found.parents, positions: found.positions })
-  for (const [index, slot] of found.slots.entries()) tier.recordChecksum(slot, found.checksums[index]!)
+/** Block id = slot, so the columns of the scan are those of the pool, and nothing is copied. */
+function restore(pool: BlockPool, { recovered }: SlotFile): void {
+  const { slots, hashes, parents, positions, index } = recovered
+  pool.restore({ ids: slots, hashes, parents, positions, index })
 }
 
 function diskAllocator(allocator: ResolvedLayout['allocator'], runtime: NativeTransferRuntime): DiskAllocator {

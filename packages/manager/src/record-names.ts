@@ -7,26 +7,38 @@ import { hashKey } from './hash-key.js'
  * or that came second, stays until its slot is written again, and a later process would find it.
  */
 export class RecordNames {
-  readonly #words: Uint32Array
+  #words: Uint32Array
+  /**
+   * Until a slot is first written, records and pool agree on every name, and the pool has the words: millions of them need not be copied
+   * to open a tier.
+   */
+  #isShared = true
   /** 1 where a record may say what `#words` has for its slot. */
   readonly #isNamed: Uint8Array
 
-  constructor({ numSlots, recovered }: SlotFile) {
-    this.#words = new Uint32Array(numSlots * WORDS_PER_HASH)
-    this.#isNamed = new Uint8Array(numSlots)
-    this.set(recovered.slots, recovered.hashes)
+  constructor({ recovered }: SlotFile) {
+    this.#words = recovered.hashes
+    this.#isNamed = recovered.live.slice()
   }
 
   set(slots: Uint32Array, words: Uint32Array): void {
-    for (const [row, slot] of slots.entries()) {
+    this.#part()
+    for (let row = 0; row < slots.length; row++) {
       const name = words.subarray(row * WORDS_PER_HASH, (row + 1) * WORDS_PER_HASH)
-      this.#words.set(name, slot * WORDS_PER_HASH)
-      this.#isNamed[slot] = 1
+      this.#words.set(name, slots[row]! * WORDS_PER_HASH)
+      this.#isNamed[slots[row]!] = 1
     }
   }
 
+  /** To be called before the pool gives one of these slots another name. */
   clear(slots: Uint32Array): void {
+    this.#part()
     for (const slot of slots) this.#isNamed[slot] = 0
+  }
+
+  #part(): void {
+    if (this.#isShared) this.#words = this.#words.slice()
+    this.#isShared = false
   }
 
   /** Slots whose record may have the name of an `index` that `isMeant`. Walks all of them. */

@@ -83,8 +83,9 @@ export class TierStore<N extends StoreName = StoreName> {
     this.slots = slots
     this.role = role
     this.blockBytes = blockBytes(shape)
-    this.#checksums = new Uint32Array(pool.total)
-    this.#known = new Uint8Array(pool.total)
+    this.#checksums = slots?.recovered.checksums ?? new Uint32Array(pool.total)
+    // A slot that is live has a checksum: 1 says both.
+    this.#known = slots?.recovered.live ?? new Uint8Array(pool.total)
     this.#recordNames = slots && new RecordNames(slots)
     this.#poison = poison
     this.#placeAgeMs = placeAgeMs

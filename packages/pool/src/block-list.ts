@@ -34,6 +34,34 @@ export class BlockList {
     this.#insert(this.#previous[this.#sentinel]!, id)
   }
 
+  /** Makes an empty list one of `count` blocks, from first to last. */
+  fill(count: number, idAt: (place: number) => number): void {
+    const next = this.#next
+    const previous = this.#previous
+    let last = this.#sentinel
+    for (let place = 0; place < count; place++) {
+      const id = idAt(place)
+      next[last] = id
+      previous[id] = last
+      last = id
+    }
+    this.#end(last, count)
+  }
+
+  /** Removes all that are not to be kept. Those that stay keep their order; links of the others are not touched. */
+  retain(isKept: (id: number) => boolean): void {
+    let last = this.#sentinel
+    let size = 0
+    for (let id = this.#next[last]!; id !== this.#sentinel; id = this.#next[id]!) {
+      if (!isKept(id)) continue
+      this.#next[last] = id
+      this.#previous[id] = last
+      last = id
+      size++
+    }
+    this.#end(last, size)
+  }
+
   /** Puts in front of the first. */
   unshift(id: number): void {
     this.#insert(this.#sentinel, id)
@@ -57,6 +85,12 @@ export class BlockList {
   /** From first to last. Nothing may be inserted or removed meanwhile. */
   *[Symbol.iterator](): Generator<number> {
     for (let id = this.#next[this.#sentinel]!; id !== this.#sentinel; id = this.#next[id]!) yield id
+  }
+
+  #end(last: number, size: number): void {
+    this.#next[last] = this.#sentinel
+    this.#previous[this.#sentinel] = last
+    this.#size = size
   }
 
   #insert(before: number, id: number): void {

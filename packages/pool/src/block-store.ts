@@ -3,7 +3,7 @@ import { DISCARDED, NONE, PRIMARY } from './block-table.js'
 import { Custody } from './custody.js'
 import type { Notifier } from './notifier.js'
 import type { PoolCounters } from './pool-counters.js'
-import { chains, nameRows, type RestoredBlocks, recentFirst, registeredParent } from './restore.js'
+import { chains, indexOf, type RestoredBlocks, recentFirst } from './restore.js'
 
 /**
  * `allow`: a name may have several blocks, and the caller keeps its own; `reject`: the caller gets the block that was
@@ -158,12 +158,13 @@ export class BlockStore {
     rows: RestoredBlocks,
     kind: { readonly algorithm: HashAlgorithm; readonly pageSize: number },
   ): number | undefined {
-    const { table, index } = this.custody
-    const clash = nameRows(table, index, rows)
-    if (clash !== undefined) return clash
-    const ids = recentFirst({ ids: rows.ids, parentOf: (id) => registeredParent(table, index, id) })
-    for (const id of ids) this.custody.revive(id)
-    for (const hashes of chains(table, ids, kind)) this.#notifier.stored(hashes)
+    const index = indexOf(rows)
+    if (typeof index === 'number') return index
+    const { table } = this.custody
+    this.custody.adoptNames(rows, index)
+    const ids = recentFirst(rows.ids, table, index)
+    this.custody.revive(ids)
+    if (this.#notifier.wantsStored) for (const hashes of chains(table, ids, kind)) this.#notifier.stored(hashes)
     this.#counters.restored += ids.length
     this.#settled()
     return undefined

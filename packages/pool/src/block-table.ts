@@ -33,11 +33,9 @@ export class BlockTable {
   readonly keeps: Int32Array
   /** 1: after its last release the block goes to quarantine, not to the free list. */
   readonly condemned: Uint8Array
-  /** Four words per block: the names of primaries and duplicates. */
-  readonly hashes: Uint32Array
-  /** Four words per block; like positions for primaries only. */
-  readonly parents: Uint32Array
-  readonly positions: Uint32Array
+  #hashes: Uint32Array
+  #parents: Uint32Array
+  #positions: Uint32Array
 
   constructor(count: number) {
     this.count = count
@@ -45,9 +43,30 @@ export class BlockTable {
     this.refs = new Uint32Array(count)
     this.keeps = new Int32Array(count).fill(NONE)
     this.condemned = new Uint8Array(count)
-    this.hashes = new Uint32Array(count * WORDS_PER_HASH)
-    this.parents = new Uint32Array(count * WORDS_PER_HASH)
-    this.positions = new Uint32Array(count)
+    this.#hashes = new Uint32Array(count * WORDS_PER_HASH)
+    this.#parents = new Uint32Array(count * WORDS_PER_HASH)
+    this.#positions = new Uint32Array(count)
+  }
+
+  /** Four words per block: the names of primaries and duplicates. */
+  get hashes(): Uint32Array {
+    return this.#hashes
+  }
+
+  /** Four words per block; like positions for primaries only. */
+  get parents(): Uint32Array {
+    return this.#parents
+  }
+
+  get positions(): Uint32Array {
+    return this.#positions
+  }
+
+  /** Takes columns over in place of its own, while no block has a name. */
+  adoptNames({ hashes, parents, positions }: Pick<BlockTable, 'hashes' | 'parents' | 'positions'>): void {
+    this.#hashes = hashes
+    this.#parents = parents
+    this.#positions = positions
   }
 
   /** Gives the block its name. `backing` holds the parent's four words at `at` and the block's own right after them. */
@@ -73,11 +92,12 @@ export class BlockTable {
 
   /** Whether `parent` is what `child` names as its parent. Positions must fit too, so that no chain can be a circle. */
   isParent(parent: number, child: number): boolean {
-    return this.positions[parent] === this.positions[child]! - 1 && this.#parentHashFits(parent, child)
+    return this.#positions[parent] === this.#positions[child]! - 1 && this.#parentHashFits(parent, child)
   }
 
   #parentHashFits(parent: number, child: number): boolean {
-    const { hashes, parents } = this
+    const hashes = this.#hashes
+    const parents = this.#parents
     const a = parent * WORDS_PER_HASH
     const b = child * WORDS_PER_HASH
     return (

@@ -1,4 +1,4 @@
-import { type BlockHashes, type HashAlgorithm, invalidArgument, WORDS_PER_HASH } from '@kvbm/core'
+import { type BlockHashes, type HashAlgorithm, hashIndexEntries, invalidArgument, WORDS_PER_HASH } from '@kvbm/core'
 import { type BlockTable, COMPLETE, FREE, MUTABLE } from './block-table.js'
 import type { Custody } from './custody.js'
 import type { RestoredBlocks } from './restore.js'
@@ -30,12 +30,13 @@ export function checkNameable(table: BlockTable, ids: Uint32Array, hashes: Block
 }
 
 export function checkIds(table: BlockTable, ids: Uint32Array): void {
-  for (const [index, id] of ids.entries()) {
+  for (let index = 0; index < ids.length; index++) {
+    const id = ids[index]!
     if (!(id < table.count)) throw invalidArgument(`ids[${index}]`, `a block id from 0 to ${table.count - 1}`, id)
   }
 }
 
-export function checkRestorable(custody: Custody, { ids, hashes, parents, positions }: RestoredBlocks): void {
+export function checkRestorable(custody: Custody, { ids, hashes, parents, positions, index }: RestoredBlocks): void {
   if (custody.held + custody.inactiveList.size > 0) {
     throw invalidArgument(
       'pool',
@@ -43,18 +44,23 @@ export function checkRestorable(custody: Custody, { ids, hashes, parents, positi
       `${custody.held + custody.inactiveList.size} blocks in use`,
     )
   }
+  const total = custody.table.count
   for (const [name, words] of Object.entries({ hashes, parents })) {
-    if (words.length !== ids.length * WORDS_PER_HASH)
-      throw invalidArgument(`${name}.length`, `4 × ${ids.length}`, words.length)
+    if (words.length !== total * WORDS_PER_HASH)
+      throw invalidArgument(`${name}.length`, `4 × ${total}, the blocks of the pool`, words.length)
   }
-  if (positions.length !== ids.length) throw invalidArgument('positions.length', String(ids.length), positions.length)
-  checkIds(custody.table, ids)
+  if (positions.length !== total)
+    throw invalidArgument('positions.length', `${total}, the blocks of the pool`, positions.length)
+  if (index !== undefined && index.length !== hashIndexEntries(total))
+    throw invalidArgument('index.length', `${hashIndexEntries(total)}, as a HashIndex of ${total} blocks`, index.length)
   checkFreeAndDistinct(custody.table, ids)
 }
 
 function checkFreeAndDistinct(table: BlockTable, ids: Uint32Array): void {
   const seen = new Uint8Array(table.count)
-  for (const [index, id] of ids.entries()) {
+  for (let index = 0; index < ids.length; index++) {
+    const id = ids[index]!
+    if (!(id < table.count)) throw invalidArgument(`ids[${index}]`, `a block id from 0 to ${table.count - 1}`, id)
     if (seen[id] === 1) throw invalidArgument(`ids[${index}]`, 'every id once', id)
     if (table.state[id] !== FREE) throw invalidArgument(`ids[${index}]`, 'a free block, not one in quarantine', id)
     seen[id] = 1

@@ -1,4 +1,4 @@
-import { type BlockHashes, WORDS_PER_HASH } from '@kvbm/core'
+import { type BlockHashes, HashIndex, WORDS_PER_HASH } from '@kvbm/core'
 import { BlockList, Links } from './block-list.js'
 import {
   BlockTable,
@@ -12,7 +12,7 @@ import {
   PRIMARY,
   QUARANTINED,
 } from './block-table.js'
-import { HashIndex } from './hash-index.js'
+import type { RestoredBlocks } from './restore.js'
 
 /**
  * Who holds what, block by block, as plain numbers. It trusts its callers: arguments were checked before.
@@ -24,11 +24,10 @@ import { HashIndex } from './hash-index.js'
  */
 export class Custody {
   readonly table: BlockTable
-  /** Every primary, by its hash. */
-  readonly index: HashIndex
   readonly freeList: BlockList
   /** Primaries that nobody holds; the first was used least recently. */
   readonly inactiveList: BlockList
+  #index: HashIndex
   #quarantined = 0
   #condemned = 0
   /** Held primaries whose parent is not in the pool, by the parent's hash. Made when there is the first. */
@@ -37,10 +36,15 @@ export class Custody {
   constructor(numBlocks: number) {
     const links = new Links(numBlocks, 2)
     this.table = new BlockTable(numBlocks)
-    this.index = new HashIndex(this.table.hashes)
+    this.#index = new HashIndex(this.table.hashes)
     this.freeList = new BlockList(links, numBlocks)
     this.inactiveList = new BlockList(links, numBlocks + 1)
-    for (let id = 0; id < numBlocks; id++) this.freeList.push(id)
+    this.freeList.fill(numBlocks, (place) => place)
+  }
+
+  /** Every primary, by its hash. */
+  get index(): HashIndex {
+    return this.#index
   }
 
   get available(): number {
@@ -120,11 +124,19 @@ export class Custody {
     this.#free(id)
   }
 
-  /** A free block whose name is in table and index already becomes inactive, used more recently than all others. */
-  revive(id: number): void {
-    this.freeList.remove(id)
-    this.table.state[id] = PRIMARY
-    this.inactiveList.unshift(id)
+  /** Takes over the names of blocks that are going to be revived, and their index. Nothing may have a name yet. */
+  adoptNames(names: RestoredBlocks, index: HashIndex): void {
+    this.table.adoptNames(names)
+    this.#index = index
+    this.#orphans = undefined
+  }
+
+  /** Free blocks whose names are in table and index already become inactive: the first was used most recently. */
+  revive(ids: Uint32Array): void {
+    const { state } = this.table
+    for (let row = 0; row < ids.length; row++) state[ids[row]!] = PRIMARY
+    this.freeList.retain((id) => state[id] === FREE)
+    this.inactiveList.fill(ids.length, (place) => ids[ids.length - 1 - place]!)
   }
 
   /** Takes a block out of use, now or after its last release. `letGoOfDiscarded` must follow if it was a held primary. */

@@ -59,6 +59,11 @@ export class Notifier {
     return this.#eventManager !== undefined || this.observer?.evicted !== undefined
   }
 
+  /** Whether anybody wants to know the names of blocks that came from an earlier process. */
+  get wantsStored(): boolean {
+    return this.#eventManager !== undefined && this.#eventManager.isIdle?.() !== true
+  }
+
   /** Blocks `from` to before `to` of a run are new in the pool. */
   registered(ids: Uint32Array, hashes: BlockHashes, from: number, to: number): void {
     const observer = this.observer

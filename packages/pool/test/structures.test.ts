@@ -1,53 +1,9 @@
-import { WORDS_PER_HASH } from '@kvbm/core'
+import { HashIndex } from '@kvbm/core'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { BlockList, Links } from '../src/block-list.js'
-import { HashIndex } from '../src/hash-index.js'
+import { BlockTable } from '../src/block-table.js'
 import { recentFirst } from '../src/restore.js'
-
-const BLOCKS = 12
-
-/** Few different words, so that many share a home and clusters wrap around. */
-const anyKeys = fc.uint8Array({ minLength: BLOCKS, maxLength: BLOCKS, max: 40 }).map((names) => {
-  const keys = new Uint32Array(BLOCKS * WORDS_PER_HASH)
-  names.forEach((name, id) => {
-    keys.fill(name * 0x10001, id * WORDS_PER_HASH, (id + 1) * WORDS_PER_HASH)
-  })
-  return keys
-})
-
-describe('HashIndex', () => {
-  test('finds exactly what a map would, through any inserts and removals', () => {
-    const steps = fc.array(fc.nat({ max: BLOCKS - 1 }), { maxLength: 80 })
-    fc.assert(
-      fc.property(anyKeys, steps, (keys, toggled) => {
-        const index = new HashIndex(keys)
-        const present = new Set<number>()
-        for (const id of toggled) {
-          const isPresent = present.delete(id)
-          if (isPresent) index.remove(id)
-          else {
-            present.add(id)
-            index.insert(id)
-          }
-          expect(index.size).toBe(present.size)
-          for (let wanted = 0; wanted < BLOCKS; wanted++) {
-            const found = index.find(keys, wanted * WORDS_PER_HASH)
-            const twins = [...present].filter((other) => keys[other * 4] === keys[wanted * 4])
-            expect(found < 0 ? twins : twins.includes(found)).toEqual(found < 0 ? [] : true)
-          }
-        }
-      }),
-    )
-  })
-
-  test('is empty after clear', () => {
-    const index = new HashIndex(Uint32Array.of(1, 2, 3, 4))
-    index.insert(0)
-    index.clear()
-    expect([index.size, index.find(Uint32Array.of(1, 2, 3, 4), 0)]).toEqual([0, -1])
-  })
-})
 
 describe('BlockList', () => {
   test('two lists over one pair of arrays do what two arrays would', () => {
@@ -72,9 +28,41 @@ describe('BlockList', () => {
       }),
     )
   })
+
+  test('a list is filled at once, and keeps what is to be kept, in order', () => {
+    const flags = fc.array(fc.boolean(), { minLength: 8, maxLength: 8 })
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.nat({ max: 7 })), flags, (ids, kept) => {
+        const list = new BlockList(new Links(8, 1), 8)
+        list.fill(ids.length, (place) => ids[place]!)
+        expect([[...list], list.size]).toEqual([ids, ids.length])
+        list.retain((id) => kept[id]!)
+        const left = ids.filter((id) => kept[id])
+        expect([[...list], list.size]).toEqual([left, left.length])
+        for (const id of left.toReversed()) list.remove(id)
+        expect([...list]).toEqual([])
+      }),
+    )
+  })
 })
 
-const rows = (count: number): Uint32Array => Uint32Array.from({ length: count }, (_, row) => row)
+/** Blocks by parent: each has a hash of its own; −1 begins a chain. */
+function forest(parents: readonly number[]): { ids: Uint32Array; table: BlockTable; index: HashIndex } {
+  const table = new BlockTable(parents.length)
+  const index = new HashIndex(table.hashes)
+  const depthOf = (id: number): number => (parents[id]! < 0 ? 0 : depthOf(parents[id]!) + 1)
+  for (const [id, parent] of parents.entries()) {
+    const backing = Uint32Array.of(...Array<number>(4).fill(parent + 1), ...Array<number>(4).fill(id + 1))
+    table.name(id, backing, 0, depthOf(id))
+    index.insert(id)
+  }
+  return { ids: Uint32Array.from(parents.keys()), table, index }
+}
+
+function ordered(parents: readonly number[]): number[] {
+  const { ids, table, index } = forest(parents)
+  return [...recentFirst(ids, table, index)]
+}
 
 describe('recentFirst', () => {
   const anyForest = fc.array(fc.nat(), { minLength: 1, maxLength: 20 }).chain((numbers) =>
@@ -98,7 +86,7 @@ describe('recentFirst', () => {
   test('has every row once, parents before children', () => {
     fc.assert(
       fc.property(anyForest, ({ count, parents }) => {
-        const order = [...recentFirst({ ids: rows(count), parentOf: (row) => parents[row]! })]
+        const order = ordered(parents)
         expect(order.toSorted((a, b) => a - b)).toEqual(Array.from({ length: count }, (_, row) => row))
         for (const [place, row] of order.entries()) {
           if (parents[row]! >= 0) expect(order.indexOf(parents[row]!)).toBeLessThan(place)
@@ -108,10 +96,14 @@ describe('recentFirst', () => {
   })
 
   test('keeps an order that is right already', () => {
-    expect([...recentFirst({ ids: rows(4), parentOf: (row) => [3, 2, -1, -1][row]! })]).toEqual([3, 2, 1, 0])
+    expect(ordered([3, 2, -1, -1])).toEqual([3, 2, 1, 0])
   })
 
-  test('ends on a circle', () => {
-    expect([...recentFirst({ ids: rows(2), parentOf: (row) => 1 - row })].toSorted()).toEqual([0, 1])
+  test('brings a chain that was written head first before what was written earlier', () => {
+    expect(ordered([-1, -1, 1, 2])).toEqual([1, 2, 3, 0])
+  })
+
+  test('finds parents that were written long before, and walks on from there', () => {
+    expect(ordered([-1, 0, -1, 1])).toEqual([0, 1, 3, 2])
   })
 })

@@ -1,6 +1,6 @@
 import { basename } from 'node:path'
 import { type DiskIo, DisposeStack, type Logger, silentLogger } from '@kvbm/core'
-import type { Binding, FileRegion, SlotRecords } from '@kvbm/native'
+import type { Binding, FileRegion, RecoveredSlots } from '@kvbm/native'
 import { ChangeCounters } from './change-counters.js'
 import { choosePace } from './choose-pace.js'
 import { lockOrThrow } from './directory-lock.js'
@@ -20,7 +20,6 @@ import { GENERATIONS_AHEAD, SlotFile } from './slot-file.js'
 import { directIoFor, type SlotGeometry, slotGeometry } from './slot-geometry.js'
 import { SlotPlace } from './slot-place.js'
 import type { SlotQuota } from './slot-quota.js'
-import { nextGeneration, partitionRecords, selectRecords } from './slot-records.js'
 import { type Superblock, TABLE_OFFSET } from './superblock.js'
 import { writeSuperblock } from './superblock-file.js'
 import type { NativeTransferRuntime } from './transfer-runtime.js'
@@ -64,8 +63,7 @@ interface Opening {
 /** What the scan found, after what does not fit was freed. */
 interface Recovery {
   readonly superblock: Superblock
-  readonly recovered: SlotRecords
-  readonly dropped: number
+  readonly recovered: RecoveredSlots
 }
 
 /**
@@ -107,7 +105,7 @@ async function openFiles(
     return region
   }
   const { direct, note } = directIoFor(slotBytes, directIo)
-  const table = await opened(openTable(binding, paths))
+  const table = await opened(openTable(binding, paths, directIo === 'auto'))
   const data = await opened(binding.openFile({ path: paths.data, write: true, create: true, direct }))
   const size = { slotBytes, sizeBytes: numSlots * slotStride }
   const pace = await choosePace({ binding, directory: paths.directory, direct: data.direct, io, logger, ...size })
@@ -134,14 +132,10 @@ async function assemble(opening: Opening, recovery: Recovery, owned: DisposeStac
   })
 }
 
-function storageOf(
-  opening: Opening,
-  { superblock, recovered, dropped }: Recovery,
-  growth: SegmentedGrowth,
-): FileStorage {
+function storageOf(opening: Opening, { superblock, recovered }: Recovery, growth: SegmentedGrowth): FileStorage {
   const { binding, paths, data, directIoNote, geometry, pace } = opening
   const { numSlots: slots, slotBytes, slotStride } = geometry
-  const found = { recovered: recovered.count, dropped, damaged: recovered.damaged }
+  const found = { recovered: recovered.count, dropped: recovered.dropped.length, damaged: recovered.damaged }
   const io = { ioDepth: pace.depth, ioRequestBytes: pace.requestBytes, ioChosenBy: pace.chosenBy }
   const fixed = { slots, slotBytes, slotStride, epoch: superblock.epoch, ...io, ...found }
   return new FileStorage({
@@ -169,27 +163,27 @@ async function recover(opening: Opening): Promise<Recovery> {
   const { binding, table, geometry, found } = opening
   const { numSlots } = geometry
   const tableSlots = Math.max(numSlots, found.numSlots)
-  const scanned = await binding.readSlots(table.id, TABLE_OFFSET, tableSlots)
-  const generationFloor = Math.max(nextGeneration(scanned), found.generationFloor) + GENERATIONS_AHEAD
+  const fitting = { numSlots, storedSlots: storedSlots(opening), slotBytes: geometry.slotBytes }
+  const recovered = await binding.recoverSlots(table.id, TABLE_OFFSET, tableSlots, fitting)
+  const { dropped, lastGeneration } = recovered
+  const generationFloor = Math.max(lastGeneration + 1, found.generationFloor) + GENERATIONS_AHEAD
   const raised = { ...found, epoch: found.epoch + 1, generationFloor, numSlots: tableSlots }
   let superblock = await writeSuperblock(binding, table.id, raised)
   await binding.syncFile(table.id)
-  const { kept, dropped } = partitionRecords(scanned, fits(opening))
-  if (dropped.length > 0) {
-    const slots = dropped.map((index) => scanned.slots[index]!)
-    await binding.clearSlots(table.id, TABLE_OFFSET, slots)
-  }
+  if (dropped.length > 0) await binding.clearSlots(table.id, TABLE_OFFSET, dropped)
   if (tableSlots > numSlots) superblock = await writeSuperblock(binding, table.id, { ...superblock, numSlots })
-  return { superblock, recovered: selectRecords(scanned, kept), dropped: dropped.length }
+  return { superblock, recovered }
 }
 
-function fits({ geometry, data }: Opening): (slot: number, length: number) => boolean {
+/** Slots whose bytes the data file has. */
+function storedSlots({ geometry, data }: Opening): number {
   const { numSlots, slotBytes, slotStride } = geometry
-  return (slot, length) => slot < numSlots && length === slotBytes && slot * slotStride + slotBytes <= data.sizeBytes
+  const whole = data.sizeBytes < slotBytes ? 0 : Math.floor((data.sizeBytes - slotBytes) / slotStride) + 1
+  return Math.min(numSlots, whole)
 }
 
 /** Segments that hold recovered blocks have their space; reserving one again could only do harm. */
-function growthOf({ quota, binding, geometry, paths, data }: Opening, recovered: SlotRecords): SegmentedGrowth {
+function growthOf({ quota, binding, geometry, paths, data }: Opening, { live }: RecoveredSlots): SegmentedGrowth {
   const { numSlots, slotStride, slotsPerSegment } = geometry
   const growth = new SegmentedGrowth({
     binding,
@@ -198,12 +192,16 @@ function growthOf({ quota, binding, geometry, paths, data }: Opening, recovered:
     segmentBytes: slotsPerSegment * slotStride,
     withRoom: quota && ((bytes, grow) => quota.growing(basename(paths.directory), bytes, grow)),
   })
-  for (const slot of recovered.slots) growth.markUsed(Math.floor(slot / slotsPerSegment))
+  for (let segment = 0; segment * slotsPerSegment < numSlots; segment++) {
+    const slots = live.subarray(segment * slotsPerSegment, (segment + 1) * slotsPerSegment)
+    if (slots.includes(1)) growth.markUsed(segment)
+  }
   return growth
 }
 
-function report(logger: Logger, { directory }: SlotPaths, { recovered, dropped }: Recovery): void {
-  logger.info(`Slot file ${directory}: ${recovered.count} blocks found again.`)
-  if (dropped + recovered.damaged === 0) return
-  logger.warn(`Slot file ${directory}: ${dropped} records dropped, ${recovered.damaged} damaged; their slots are free.`)
+function report(logger: Logger, { directory }: SlotPaths, { recovered }: Recovery): void {
+  const { count, damaged, dropped } = recovered
+  logger.info(`Slot file ${directory}: ${count} blocks found again.`)
+  if (dropped.length + damaged === 0) return
+  logger.warn(`Slot file ${directory}: ${dropped.length} records dropped, ${damaged} damaged; their slots are free.`)
 }

@@ -85,9 +85,9 @@ export async function createTable(binding: Binding, paths: SlotPaths, expected: 
   return written
 }
 
-/** Opens the table for writing. */
-export function openTable(binding: Binding, paths: SlotPaths): Promise<FileRegion> {
-  return binding.openFile({ path: paths.table, write: true, create: false, direct: false })
+/** Opens the table for writing. `direct`: the one scan of it goes past the page cache; records and superblocks never do. */
+export function openTable(binding: Binding, paths: SlotPaths, direct: boolean): Promise<FileRegion> {
+  return binding.openFile({ path: paths.table, write: true, create: false, direct })
 }
 
 function newTablePath(table: string): string {

@@ -1,5 +1,5 @@
 import { ClosedError, type DisposeStack, invalidArgument, type Storage, type StorageDescription } from '@kvbm/core'
-import type { Binding, SlotRecords } from '@kvbm/native'
+import type { Binding, RecoveredSlots } from '@kvbm/native'
 import type { ChangeCounters } from './change-counters.js'
 import type { SegmentedGrowth } from './segmented-growth.js'
 import type { SlotGeometry } from './slot-geometry.js'
@@ -21,7 +21,7 @@ export interface SlotFileParts {
   readonly growth: SegmentedGrowth
   readonly counters: ChangeCounters
   readonly superblock: Superblock
-  readonly recovered: SlotRecords
+  readonly recovered: RecoveredSlots
   readonly nextGeneration: number
   readonly owned: DisposeStack
 }
@@ -38,8 +38,8 @@ export class SlotFile {
   readonly slotStride: number
   /** The bytes of all slots as one region. */
   readonly storage: Storage
-  /** What the one scan at opening found, ascending by generation (oldest first). */
-  readonly recovered: SlotRecords
+  /** What the one scan at opening found. Its columns are for whoever opened it, who may write to them. */
+  readonly recovered: RecoveredSlots
   readonly #parts: SlotFileParts
   readonly #pending = new Set<Promise<void>>()
   /** 1 where the file may hold a valid record. A slot without one needs no invalidation. */
@@ -61,8 +61,7 @@ export class SlotFile {
     this.#parts = parts
     this.#superblock = parts.superblock
     this.#nextGeneration = parts.nextGeneration
-    this.#live = new Uint8Array(this.numSlots)
-    for (const slot of parts.recovered.slots) this.#live[slot] = 1
+    this.#live = parts.recovered.live.slice()
   }
 
   /** Makes room for these slots where the file has not grown yet. Rejects with `StorageFullError`. */

@@ -58,7 +58,7 @@ async function nextGeneration(directory: TemporaryDirectory, binding: Binding): 
   await storeBlocks(file, runtime, [1])
   await file.close()
   await using again = await open(directory, runtime)
-  return again.recovered.generations[0]!
+  return again.recovered.lastGeneration
 }
 
 /** The first clearing of records ends when it is let; `secondEnded` resolves once the second one did. */

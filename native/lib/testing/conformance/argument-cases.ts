@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { SlotRows } from '../../binding.js'
+import type { RecoverOptions, SlotRows } from '../../binding.js'
 import type { CaseTable } from '../conformance-case.js'
 import { type ConformanceWorld, jobOf, pattern } from '../conformance-world.js'
 
@@ -27,6 +27,8 @@ function detached<T extends ArrayBufferView<ArrayBuffer>>(array: T): T {
   structuredClone(array.buffer, { transfer: [array.buffer] })
   return array
 }
+
+const FOUR_SLOTS: RecoverOptions = { numSlots: 4, storedSlots: 4, slotBytes: 64 }
 
 type Call = (world: ConformanceWorld, value: never) => unknown
 
@@ -120,6 +122,25 @@ const ARGUMENTS: ReadonlyArray<readonly [name: string, wrong: readonly unknown[]
     [...NO_COUNTS, 2 ** 32 + 1],
     async (world, value) => world.binding.readSlots(await world.file(), 0, value),
   ],
+  ['file|region', NO_COUNTS, ({ binding }, value) => binding.recoverSlots(value, 0, 1, FOUR_SLOTS)],
+  [
+    'tableOffset',
+    NO_COUNTS,
+    async (world, value) => world.binding.recoverSlots(await world.file(), value, 1, FOUR_SLOTS),
+  ],
+  [
+    'slotCount',
+    [...NO_COUNTS, 2 ** 32 + 1],
+    async (world, value) => world.binding.recoverSlots(await world.file(), 0, value, FOUR_SLOTS),
+  ],
+  [
+    'options',
+    [undefined, null, 7],
+    async (world, value) => world.binding.recoverSlots(await world.file(), 0, 1, value),
+  ],
+  ['options\\.numSlots', [...NO_COUNTS, 2 ** 27 + 1], (world, value) => recover(world, { numSlots: value })],
+  ['options\\.storedSlots', [...NO_COUNTS, 5], (world, value) => recover(world, { storedSlots: value })],
+  ['options\\.slotBytes', [...NO_COUNTS, 2 ** 32], (world, value) => recover(world, { slotBytes: value })],
   ['file|region', NO_COUNTS, ({ binding }, value) => binding.writeSlots(value, 0, oneRow())],
   ['tableOffset', NO_COUNTS, async (world, value) => world.binding.writeSlots(await world.file(), value, oneRow())],
   ['rows', [undefined, null, 7], async (world, value) => world.binding.writeSlots(await world.file(), 0, value)],
@@ -131,6 +152,10 @@ const ARGUMENTS: ReadonlyArray<readonly [name: string, wrong: readonly unknown[]
   ],
   ['slots', notOf(Uint32Array), async (world, value) => world.binding.clearSlots(await world.file(), 0, value)],
 ]
+
+async function recover(world: ConformanceWorld, options: Partial<RecoverOptions>): Promise<unknown> {
+  return world.binding.recoverSlots(await world.file(), 0, 1, { ...FOUR_SLOTS, ...options })
+}
 
 const COLUMNS = ['slots', 'hashes', 'parents', 'positions', 'lengths', 'checksums'] as const
 
@@ -165,6 +190,7 @@ export const argumentCases: CaseTable = {
     const [file, last] = [await world.file(), Number.MAX_SAFE_INTEGER - 64]
     const { binding } = world
     await assert.rejects(binding.readSlots(file, last, 2), RangeError)
+    await assert.rejects(binding.recoverSlots(file, last, 2, FOUR_SLOTS), RangeError)
     await assert.rejects(binding.writeSlots(file, last, { ...oneRow(), slots: Uint32Array.of(1) }), RangeError)
     await assert.rejects(binding.clearSlots(file, last, Uint32Array.of(1)), RangeError)
   },

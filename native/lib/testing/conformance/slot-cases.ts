@@ -127,6 +127,9 @@ export const slotCases: CaseTable = {
   'slots of memory, or of an unknown file, are a RangeError': async (world) => {
     for (const region of [world.memory(4096), 1_000_000]) {
       await assertRangeError(() => world.binding.readSlots(region, 0, 1))
+      await assertRangeError(() =>
+        world.binding.recoverSlots(region, 0, 1, { numSlots: 1, storedSlots: 1, slotBytes: 1 }),
+      )
       await assertRangeError(() => world.binding.writeSlots(region, 0, rowsOf([0], [1])))
       await assertRangeError(() => world.binding.clearSlots(region, 0, Uint32Array.of(0)))
     }

@@ -17,6 +17,8 @@ import type {
   LockHandle,
   MemoryRegion,
   OpenFileOptions,
+  RecoveredSlots,
+  RecoverOptions,
   SlotRecords,
   SlotRows,
 } from '../../binding.js'
@@ -161,15 +163,11 @@ export class FaultyBinding implements Binding {
   }
 
   readSlots(file: number, tableOffset: number, slotCount: number): Promise<SlotRecords> {
-    return this.#access('read', file, async (fault) => {
-      if (fault?.kind === 'short') throw shortAccess(fault.bytes)
-      if (fault?.kind !== 'flip') return this.#inner.readSlots(file, tableOffset, slotCount)
-      const records = new RecordWriter(this.#inner, file, tableOffset)
-      await records.flip(fault.bit)
-      const found = await this.#inner.readSlots(file, tableOffset, slotCount)
-      await records.flip(fault.bit)
-      return found
-    })
+    return this.#readTable(file, tableOffset, () => this.#inner.readSlots(file, tableOffset, slotCount))
+  }
+
+  recoverSlots(file: number, tableOffset: number, slotCount: number, options: RecoverOptions): Promise<RecoveredSlots> {
+    return this.#readTable(file, tableOffset, () => this.#inner.recoverSlots(file, tableOffset, slotCount, options))
   }
 
   async writeSlots(file: number, tableOffset: number, rows: SlotRows): Promise<void> {
@@ -188,6 +186,18 @@ export class FaultyBinding implements Binding {
 
   lockFile(path: string): Promise<LockHandle | undefined> {
     return this.#access('lock', undefined, () => this.#inner.lockFile(path))
+  }
+
+  #readTable<T>(file: number, tableOffset: number, read: () => Promise<T>): Promise<T> {
+    return this.#access('read', file, async (fault) => {
+      if (fault?.kind === 'short') throw shortAccess(fault.bytes)
+      if (fault?.kind !== 'flip') return read()
+      const records = new RecordWriter(this.#inner, file, tableOffset)
+      await records.flip(fault.bit)
+      const found = await read()
+      await records.flip(fault.bit)
+      return found
+    })
   }
 
   #writeRecords(

@@ -89,6 +89,6 @@ export async function readSlot(file: SlotFile, runtime: NativeTransferRuntime, s
 
 /** Block name → slot of everything that opening found. */
 export function recoveredNames(file: SlotFile): Map<number, number> {
-  const { count, hashes, slots } = file.recovered
-  return new Map(Array.from({ length: count }, (_, row) => [hashes[row * WORDS_PER_HASH]!, slots[row]!]))
+  const { hashes, slots } = file.recovered
+  return new Map(Array.from(slots, (slot) => [hashes[slot * WORDS_PER_HASH]!, slot]))
 }
