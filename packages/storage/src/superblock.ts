@@ -102,10 +102,12 @@ function worse(a: DecodedCopy, b: DecodedCopy): DecodedCopy {
   return a === 'torn' ? a : b
 }
 
-function readFields(view: DataView, used: Uint8Array): Superblock {
+/** A checksum that holds says who wrote the bytes, not that they can be. */
+function readFields(view: DataView, used: Uint8Array): Superblock | 'torn' {
   const long = (at: number): number => Number(view.getBigUint64(at, true))
-  const textLength = view.getUint32(120, true)
-  return {
+  const fingerprint = readText(used.subarray(HEADER_BYTES))
+  if (fingerprint === undefined || view.getUint32(120, true) !== used.length - HEADER_BYTES) return 'torn'
+  const fields = {
     formatVersion: view.getUint32(8, true),
     sequence: long(16),
     epoch: long(24),
@@ -113,7 +115,24 @@ function readFields(view: DataView, used: Uint8Array): Superblock {
     slotBytes: long(40),
     slotStride: long(48),
     numSlots: view.getUint32(80, true),
-    fingerprint: new TextDecoder().decode(used.subarray(HEADER_BYTES, HEADER_BYTES + textLength)),
+    fingerprint,
+  }
+  return isPossible(fields) ? fields : 'torn'
+}
+
+/** Of a newer format only the sequence is known to be one. */
+function isPossible({ formatVersion, sequence, numSlots, ...fields }: Superblock): boolean {
+  if (!Number.isSafeInteger(sequence)) return false
+  if (formatVersion > FORMAT_VERSION) return true
+  const { epoch, generationFloor, slotBytes, slotStride } = fields
+  return numSlots <= SLOTS_MAX && [epoch, generationFloor, slotBytes, slotStride].every(Number.isSafeInteger)
+}
+
+function readText(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch {
+    return undefined
   }
 }
 
