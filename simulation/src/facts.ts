@@ -3,6 +3,8 @@ export interface Facts {
   steps: number
   turns: number
   lives: number
+  readers: number
+  takeOvers: number
   kills: number
   powerCuts: number
   closes: number
@@ -23,6 +25,8 @@ export function noFacts(): Facts {
     steps: 0,
     turns: 0,
     lives: 0,
+    readers: 0,
+    takeOvers: 0,
     kills: 0,
     powerCuts: 0,
     closes: 0,

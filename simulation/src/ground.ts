@@ -2,7 +2,8 @@ import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
 import files from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import { performance } from 'node:perf_hooks'
-import type { SimulatedFiles, SimulatedTimer, StartedProcess } from '@kvbm/native/testing'
+import timers from 'node:timers/promises'
+import type { SimulatedFiles, SimulatedProcess, SimulatedTimer, StartedProcess } from '@kvbm/native/testing'
 
 /** Paths that begin so lie on the simulated disk, for programs that run on a simulated process. */
 export const ROOT = '/simulated'
@@ -41,9 +42,32 @@ function layTimers(): Array<() => void> {
     replace(globalThis, 'setImmediate', ({ process }, act: Anything, ...args: never[]) =>
       process.setImmediate(inContext(act, args)),
     ),
+    replace(timers, 'setTimeout', ({ process }, delayMs?: number, value?: never, options?: PauseOptions) =>
+      pause(process, { delayMs: delayMs ?? 1, value, signal: options?.signal }),
+    ),
     replace(globalThis, 'clearTimeout', cancel),
     replace(globalThis, 'clearImmediate', cancel),
   ]
+}
+
+interface PauseOptions {
+  readonly signal?: AbortSignal
+}
+
+/** `setTimeout` of `node:timers/promises`. */
+function pause<T>(
+  process: SimulatedProcess,
+  { delayMs, value, signal }: { readonly delayMs: number; readonly value: T; readonly signal: AbortSignal | undefined },
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = process.setTimeout(() => resolve(value), delayMs)
+    const abort = (): void => {
+      timer.cancel()
+      reject(new DOMException('The pause was aborted.', { name: 'AbortError', cause: signal?.reason }))
+    }
+    if (signal?.aborted) abort()
+    else signal?.addEventListener('abort', abort, { once: true })
+  })
 }
 
 /** What a timer runs belongs to whoever set it, as with timers of Node. */

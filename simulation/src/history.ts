@@ -1,4 +1,5 @@
 import { TIER_NAMES } from '@kvbm/core'
+import type { ManagerEvent } from '@kvbm/manager'
 import type { Binding } from '@kvbm/native'
 import { SeededRandom, SimulatedMachine } from '@kvbm/native/testing'
 import { isExpected, Leaving } from './expected-errors.js'
@@ -18,10 +19,23 @@ const CALLS = [
   ...['resetBlocks', 'reset'],
 ] as ReadonlyArray<Exclude<keyof User & string, 'life' | 'manager' | 'readDisk' | 'releaseAll'>>
 
+/** What the user of a reader beside does. */
+const READERS_CALLS = ['serve', 'serve', 'match', 'onboard', 'read', 'refresh', 'refresh', 'release'] as const
+
+/** Within so many looks a reader must have found that its writer is gone. */
+const LOOKS_MAX = 20
+
 /** Calls under way at a time. */
 const CALLS_MAX = 8
 /** Turns that pass between two steps, at most. */
 const TURNS_MAX = 40
+
+/** A process, who uses it, and the calls that are under way there. */
+interface Place {
+  readonly life: Life
+  readonly user: User
+  readonly running: Set<Promise<void>>
+}
 
 export interface HistoryOptions {
   readonly wrap?: ((binding: Binding) => Binding) | undefined
@@ -44,6 +58,7 @@ export class History {
   readonly #running = new Set<Promise<void>>()
   #life!: Life
   #user!: User
+  #beside: Place | undefined
   #failure: unknown
 
   constructor(scenario: Scenario, options: HistoryOptions) {
@@ -87,6 +102,9 @@ export class History {
     else if (lot < 0.14) await this.#settle()
     else if (lot < 0.3) this.#strike()
     else if (lot < 0.35) this.#machine.disk.writeBack(random.unit())
+    else if (lot < 0.4 && this.#scenario.isShared) await this.#openBeside()
+    else if (lot < 0.42 && kills && this.#beside !== undefined) await this.#takeOver(this.#beside)
+    else if (lot < 0.5 && this.#beside !== undefined) await this.#callBeside(this.#beside)
     else for (let calls = 1 + random.below(3); calls > 0; calls--) await this.#makeCall()
     await this.#pass(random.below(TURNS_MAX))
     this.#check()
@@ -113,6 +131,61 @@ export class History {
     else this.#machine.kill()
   }
 
+  /** Another process reads what this one writes, until this one ends or is left alone. */
+  async #openBeside(): Promise<void> {
+    if (this.#beside !== undefined) return
+    const { wrap, integrity } = this.#options
+    const where = { machine: this.#machine, scenario: this.#scenario, diskBlocks: this.#life.manager.disk.numBlocks }
+    let life: Life | undefined
+    const onEvent = (event: ManagerEvent): void => {
+      if (this.#life === life) this.#ledger.note(event)
+    }
+    life = await this.#machine.until(Life.open({ ...where, wrap, integrity, isReader: true, onEvent }))
+    // What its writer has overwritten since is not there any more, and no damage.
+    this.#beside = { life, user: new User(life, this.facts, { isPossible: true }), running: new Set() }
+    this.facts.readers++
+  }
+
+  async #callBeside(beside: Place): Promise<void> {
+    const name = this.#random.pick(READERS_CALLS)
+    const call = this.#drawCall(beside.life)
+    await this.#begun(beside, `reader's ${name}`, () => beside.user[name](call))
+  }
+
+  /** Lets the reader come to an end; then it holds nothing. */
+  async #settleBeside({ life, user, running }: Place): Promise<void> {
+    life.faults.clear()
+    await this.#machine.until(Promise.all(running))
+    runOn(life.ground, () => user.releaseAll())
+    await this.#machine.until(runOn(life.ground, () => life.manager.settled()))
+    expectNothingHeld(life)
+  }
+
+  /** The writer is killed, and who read beside it goes on in its place, with every block that it had. */
+  async #takeOver(beside: Place): Promise<void> {
+    const { life } = beside
+    await this.#settleBeside(beside)
+    this.facts.kills++
+    this.facts.takeOvers++
+    this.#ledger.end(this.#life)
+    this.#running.clear()
+    this.#machine.killOne(this.#life.ground.process)
+    for (let looks = 0; !life.isWriter; looks++) {
+      if (looks === LOOKS_MAX) throw new Error(`A reader looked ${looks} times, and did not take over.`)
+      await this.#machine.until(runOn(life.ground, () => life.manager.disk.refresh()))
+    }
+    life.tookOver()
+    this.#beside = undefined
+    this.#life = life
+    this.#user = new User(life, this.facts, this.#damage)
+    this.#ledger.begin(life)
+  }
+
+  #killBeside(): void {
+    if (this.#beside !== undefined) this.#machine.killOne(this.#beside.life.ground.process)
+    this.#beside = undefined
+  }
+
   #otherSize(): number {
     return Math.max(2, Math.floor(this.#scenario.diskBlocks * (0.3 + 1.4 * this.#random.unit())))
   }
@@ -127,13 +200,14 @@ export class History {
 
   async #end(how: 'kills' | 'powerCuts' | 'closes'): Promise<void> {
     this.facts[how]++
-    this.facts.damageNoticed += this.#damageNoticed()
+    this.facts.damageNoticed += damageNoticed(this.#life)
     if (how === 'closes') await this.#close()
     else this.#die(how)
     this.#machine.disk.capacityBytes = Number.POSITIVE_INFINITY
   }
 
   async #close(): Promise<void> {
+    this.#killBeside()
     runOn(this.#life.ground, () => this.#user.releaseAll())
     this.#ledger.end(this.#life)
     const closing = this.#life.close()
@@ -153,6 +227,7 @@ export class History {
   }
 
   #die(how: 'kills' | 'powerCuts'): void {
+    this.#beside = undefined
     this.#running.clear()
     if (how === 'kills') {
       this.#ledger.end(this.#life)
@@ -183,7 +258,7 @@ export class History {
     )
     if (!isForgotten) return
     this.facts.kills++
-    this.facts.damageNoticed += this.#damageNoticed()
+    this.facts.damageNoticed += damageNoticed(this.#life)
     this.#ledger.end(this.#life, hashes.toHexArray())
     this.#machine.kill()
     await this.#begin()
@@ -195,37 +270,38 @@ export class History {
   }
 
   async #makeCall(): Promise<void> {
-    if (this.#running.size >= CALLS_MAX) return
     const name = this.#random.pick(CALLS)
-    const call = this.#drawCall()
-    const user = this.#user
-    this.#machine.scheduler.note(`call ${name} ${call.leaf} ${call.count} ${call.tier}`)
-    const running: Promise<void> = runOn(this.#life.ground, () => this.#judged(user, () => user[name](call))).finally(
-      () => this.#running.delete(running),
-    )
-    this.#running.add(running)
-    if (this.#random.chance(0.4)) await this.#machine.until(running)
+    const [user, call] = [this.#user, this.#drawCall(this.#life)]
+    await this.#begun({ life: this.#life, user, running: this.#running }, name, () => user[name](call))
   }
 
-  #drawCall(): Call {
+  async #begun({ life, user, running }: Place, name: string, act: () => Promise<void>): Promise<void> {
+    if (running.size >= CALLS_MAX) return
+    this.#machine.scheduler.note(`call ${name}`)
+    const call: Promise<void> = runOn(life.ground, () => this.#judged(user, act)).finally(() => running.delete(call))
+    running.add(call)
+    if (this.#random.chance(0.4)) await this.#machine.until(call)
+  }
+
+  #drawCall(life: Life): Call {
     const random = this.#random
     return {
       leaf: random.below(LEAVES),
       count: 1 + random.below(DEPTH),
       which: random.next(),
       tier: random.pick(TIER_NAMES),
-      wait: this.#drawPatience(),
+      wait: this.#drawPatience(life),
     }
   }
 
-  #drawPatience(): Call['wait'] {
+  #drawPatience(life: Life): Call['wait'] {
     const random = this.#random
     const patience = random.pick(['endless', 'endless', 'endless', 'deadline', 'signal'])
     const ms = 1 + random.below(30)
     if (patience === 'deadline') return { deadlineMs: ms }
     if (patience === 'endless') return {}
     const leaving = new AbortController()
-    runOn(this.#life.ground, () => setTimeout(() => leaving.abort(new Leaving()), ms))
+    runOn(life.ground, () => setTimeout(() => leaving.abort(new Leaving()), ms))
     return { signal: leaving.signal }
   }
 
@@ -233,7 +309,7 @@ export class History {
     try {
       await act()
     } catch (error) {
-      if (user !== this.#user) return
+      if (user !== this.#user && user !== this.#beside?.user) return
       if (isExpected(error)) this.facts.callsFailed++
       else this.#failure ??= error
     }
@@ -241,6 +317,8 @@ export class History {
 
   /** Everything is let go and everybody comes to an end; then nothing is held. */
   async #settle(): Promise<void> {
+    if (this.#beside !== undefined) await this.#settleBeside(this.#beside)
+    this.#killBeside()
     this.#life.faults.clear()
     this.#machine.disk.capacityBytes = Number.POSITIVE_INFINITY
     await this.#machine.until(Promise.all(this.#running))
@@ -248,8 +326,7 @@ export class History {
     await this.#machine.until(runOn(this.#life.ground, () => this.#life.manager.settled()))
     await this.#machine.idle()
     this.#check()
-    for (const [tier, pool] of this.#life.pools)
-      if (pool.held > 0) throw new Error(`${pool.held} blocks of the ${tier} tier are held by nobody.`)
+    expectNothingHeld(this.#life)
   }
 
   async #judgeDisk(): Promise<void> {
@@ -266,23 +343,36 @@ export class History {
   /** What must hold at any moment. */
   #check(): void {
     this.#rethrow()
-    for (const [tier, pool] of this.#life.pools) {
-      pool.checkInvariants()
-      const { free, inactive, held, quarantined, total } = pool
-      if (free + inactive + held + quarantined !== total)
-        throw new Error(`${tier}: ${free} + ${inactive} + ${held} + ${quarantined} blocks are not ${total}.`)
-    }
     this.#ledger.check(this.#life)
-    if (this.#damageNoticed() > 0 && !this.#damage.isPossible)
-      throw new Error('A damaged block was found, and nothing had damaged any.')
-  }
-
-  #damageNoticed(): number {
-    const { corrupt } = runOn(this.#life.ground, () => this.#life.manager.status())
-    return Object.values(corrupt).reduce((sum, count) => sum + count, 0)
+    for (const life of [this.#life, this.#beside?.life]) {
+      if (life === undefined) continue
+      checkPools(life)
+      if (damageNoticed(life) > 0 && !this.#damage.isPossible)
+        throw new Error('A damaged block was found, and nothing had damaged any.')
+    }
   }
 
   #rethrow(): void {
     if (this.#failure !== undefined) throw this.#failure
   }
+}
+
+function expectNothingHeld({ pools }: Life): void {
+  for (const [tier, pool] of pools)
+    if (pool.held > 0) throw new Error(`${pool.held} blocks of the ${tier} tier are held by nobody.`)
+}
+
+/** Every block of every tier is accounted for. */
+function checkPools({ pools }: Life): void {
+  for (const [tier, pool] of pools) {
+    pool.checkInvariants()
+    const { free, inactive, held, quarantined, total } = pool
+    if (free + inactive + held + quarantined !== total)
+      throw new Error(`${tier}: ${free} + ${inactive} + ${held} + ${quarantined} blocks are not ${total}.`)
+  }
+}
+
+function damageNoticed({ ground, manager }: Life): number {
+  const { corrupt } = runOn(ground, () => manager.status())
+  return Object.values(corrupt).reduce((sum, count) => sum + count, 0)
 }

@@ -21,6 +21,8 @@ export interface LifeOptions {
   /** Puts a defect between the manager and the machine. */
   readonly wrap?: ((binding: Binding) => Binding) | undefined
   readonly integrity?: boolean | undefined
+  /** It only reads, beside the process that writes. */
+  readonly isReader?: boolean
   readonly onEvent: (event: ManagerEvent) => void
 }
 
@@ -36,11 +38,14 @@ export class Life {
   readonly regions: Regions
   /** Paths of the disk's table and of its blocks. */
   readonly files: { readonly table: string; readonly blocks: string }
-  readonly pools: ReadonlyMap<TierName, BlockPool>
+  /** Of the tiers that have one: a reader has no pool of what is on disk. */
+  readonly pools: Map<TierName, BlockPool>
   readonly prompts: Prompts
   readonly #runtime: NativeTransferRuntime
 
-  private constructor(parts: Omit<Life, 'close'> & { readonly runtime: NativeTransferRuntime }) {
+  private constructor(
+    parts: Omit<Life, 'close' | 'isWriter' | 'tookOver'> & { readonly runtime: NativeTransferRuntime },
+  ) {
     this.machine = parts.machine
     this.ground = parts.ground
     this.manager = parts.manager
@@ -69,9 +74,19 @@ export class Life {
     const config = configOf(options, runtime, regions)
     const manager = (await KvBlockManager.create(config as never, scenario.settings)) as unknown as Manager
     manager.onEvent(options.onEvent)
-    const pools = new Map(manager.tiers.map((tier) => [tier, poolOf(manager, tier)]))
+    const pooled = manager.tiers.filter((tier) => tier !== 'disk' || options.isReader !== true)
+    const pools = new Map(pooled.map((tier) => [tier, poolOf(manager, tier)]))
     const prompts = new Prompts(manager)
     return new Life({ machine, ground, manager, faults, regions, files, pools, prompts, runtime })
+  }
+
+  get isWriter(): boolean {
+    return runOn(this.ground, () => this.manager.status()).tiers.disk?.role?.role !== 'reader'
+  }
+
+  /** The reader writes now, and has a pool of what is on disk. */
+  tookOver(): void {
+    this.pools.set('disk', poolOf(this.manager, 'disk'))
   }
 
   /** Closes as a program that ends does. It goes on while the machine does. */
@@ -104,7 +119,12 @@ function configOf(
     ...(integrity === undefined ? {} : { integrity }),
     ...tier('device', device, new DeviceAllocator({ runtime })),
     ...tier('host', host, new PinnedAllocator({ runtime })),
-    diskLayout: { numBlocks: diskBlocks, duplicates, allocator: { kind: 'disk', path: DIRECTORY } },
+    diskLayout: {
+      numBlocks: diskBlocks,
+      duplicates,
+      allocator: { kind: 'disk', path: DIRECTORY },
+      ...(scenario.isShared ? { access: 'shared' } : {}),
+    },
   }
 }
 

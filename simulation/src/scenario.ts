@@ -37,6 +37,8 @@ export interface Scenario {
   readonly host: MemoryTier | undefined
   readonly diskBlocks: number
   readonly writeThrough: boolean
+  /** Other processes read the disk beside the one that writes it. */
+  readonly isShared: boolean
   readonly duplicates: 'allow' | 'reject'
   readonly settings: Partial<ManagerSettings>
   readonly weather: Weather
@@ -68,6 +70,7 @@ export function drawScenario(seed: number): Scenario {
     host: memory('host'),
     diskBlocks: 6 + random.below(40),
     writeThrough: random.chance(0.7),
+    isShared: tiers.length > 0 && random.chance(0.5),
     duplicates: random.pick(['allow', 'reject']),
     settings: drawSettings(random, blockBytes),
     weather: drawWeather(random),

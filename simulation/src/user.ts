@@ -106,6 +106,10 @@ export class User {
     await this.manager[this.#existing(tier)].resetBlocks(this.life.prompts.of(leaf, count))
   }
 
+  refresh(): Promise<void> {
+    return this.manager.disk.refresh()
+  }
+
   settle({ wait }: Call): Promise<void> {
     return this.manager.settled(wait)
   }

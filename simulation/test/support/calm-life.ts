@@ -19,6 +19,7 @@ export function openCalmLife(machine: SimulatedMachine, changes: Partial<Scenari
     device: { numBlocks: 8, layoutType: 'fully-contiguous' },
     host: { numBlocks: 8, layoutType: 'paged' },
     writeThrough: false,
+    isShared: false,
     settings: {},
     weather: { errors: false, flips: false, kills: false, powerCuts: false, stalls: { chance: 0, mostMs: 0 } },
     ...changes,

@@ -18,12 +18,15 @@ export type PowerCut = 'some' | 'none'
  * them are on the medium, and in which version.
  */
 export class FileContent {
+  /** Tells it from every other file of its disk. */
+  readonly inode: number
   readonly #sectorBytes: number
   readonly #sectors = new Map<number, Sector>()
   #sizeBytes = 0
   #durableBytes = 0
 
-  constructor(sectorBytes: number) {
+  constructor(inode: number, sectorBytes: number) {
+    this.inode = inode
     this.#sectorBytes = sectorBytes
   }
 

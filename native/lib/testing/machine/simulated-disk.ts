@@ -27,6 +27,7 @@ export class SimulatedDisk {
   #names = new Map<string, Entry>([['/', 'directory']])
   #durableNames = new Map(this.#names)
   readonly #journal: NameChange[] = []
+  #files = 0
 
   constructor(random: SeededRandom, { sectorBytes, capacityBytes }: SimulatedDiskOptions) {
     this.#random = random
@@ -54,7 +55,7 @@ export class SimulatedDisk {
 
   createFile(path: string): FileContent {
     this.#expectDirectory(dirname(path))
-    const content = new FileContent(this.#sectorBytes)
+    const content = new FileContent(++this.#files, this.#sectorBytes)
     this.#change((names) => names.set(path, content))
     return content
   }

@@ -9,6 +9,8 @@ export interface SimulatedStats {
   readonly mode: number
   readonly uid: number
   readonly nlink: number
+  readonly dev: number
+  readonly ino: number
   isDirectory(): boolean
   isFile(): boolean
   isSymbolicLink(): boolean
@@ -69,6 +71,8 @@ function statsOf(entry: Entry): SimulatedStats {
     mode: isDirectory ? 0o40700 : 0o100600,
     uid: process.getuid?.() ?? 0,
     nlink: 1,
+    dev: 1,
+    ino: isDirectory ? 0 : entry.inode,
     isDirectory: () => isDirectory,
     isFile: () => !isDirectory,
     isSymbolicLink: () => false,

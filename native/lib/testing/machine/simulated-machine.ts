@@ -55,14 +55,21 @@ export class SimulatedMachine {
 
   /** SIGKILL to all processes. What they had written is in the kernel's hands; of what they were about to write, any part. */
   kill(): void {
+    for (const process of this.#running) this.killOne(process)
+  }
+
+  /** SIGKILL to one process. */
+  killOne(process: SimulatedProcess): void {
     this.scheduler.note('SIGKILL')
-    this.#end(true)
+    this.#running.delete(process)
+    process.die(true)
   }
 
   /** All processes are gone, and of what was not flushed only some. */
   cutPower(cut: PowerCut = 'some'): void {
     this.scheduler.note(`power cut: ${cut}`)
-    this.#end(false)
+    for (const process of this.#running) process.die(false)
+    this.#running.clear()
     this.disk.cutPower(cut)
   }
 
@@ -98,10 +105,5 @@ export class SimulatedMachine {
   async idle(): Promise<void> {
     for (let turns = 0; await this.step(); turns++)
       if (turns === TURNS_MAX) throw new SimulationStalledError(`Something still goes on after ${TURNS_MAX} turns.`)
-  }
-
-  #end(mayFinishWrites: boolean): void {
-    for (const process of this.#running) process.die(mayFinishWrites)
-    this.#running.clear()
   }
 }
