@@ -60,7 +60,10 @@ function pause<T>(
   { delayMs, value, signal }: { readonly delayMs: number; readonly value: T; readonly signal: AbortSignal | undefined },
 ): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = process.setTimeout(() => resolve(value), delayMs)
+    const timer = process.setTimeout(() => {
+      signal?.removeEventListener('abort', abort)
+      resolve(value)
+    }, delayMs)
     const abort = (): void => {
       timer.cancel()
       reject(new DOMException('The pause was aborted.', { name: 'AbortError', cause: signal?.reason }))

@@ -214,7 +214,7 @@ export class History {
     if (this.#scenario.weather.kills && this.#random.chance(0.2)) {
       closing.catch(() => {})
       await this.#pass(this.#random.below(TURNS_MAX))
-      this.#ledger.closed()
+      this.#closed()
       this.#running.clear()
       this.#machine.kill()
       return
@@ -223,7 +223,13 @@ export class History {
     await this.#machine.idle()
     await this.#machine.until(Promise.all(this.#running))
     this.#rethrow()
-    this.#ledger.closed()
+    this.#closed()
+  }
+
+  /** A copy that outlives close() may find a damaged block, and take it off the disk, when nobody is told any more. */
+  #closed(): void {
+    if (this.#damage.isPossible) this.#ledger.forgetAll()
+    else this.#ledger.closed()
   }
 
   #die(how: 'kills' | 'powerCuts'): void {
