@@ -1,5 +1,6 @@
 #include "kvbm/engine.h"
 
+#include <algorithm>
 #include <array>
 #include <condition_variable>
 #include <list>
@@ -52,12 +53,12 @@ struct Lane {
 
   bool CanGoOn() const { return !ready.empty() && running < running_max; }
 
+  /// No more than may run: each of the others would only look and rest again. A job without items
+  /// needs somebody, too, who finds it done.
   void Wake(std::size_t items) {
-    if (items > 1) {
-      wake.notify_all();
-    } else {
-      wake.notify_one();
-    }
+    const std::size_t room = running_max - std::min(running, running_max);
+    const std::size_t wanted = std::min(std::max<std::size_t>(items, 1), room);
+    for (std::size_t i = 0; i < wanted; i++) wake.notify_one();
   }
 };
 
@@ -89,6 +90,7 @@ class ThreadedEngine final : public Engine {
   Status Start(EngineThreads threads) {
     const std::size_t count = threads.memory + threads.disk;
     CountThreads(count);
+    SetMemoryThreads(threads.memory);
     KVBM_RETURN_IF_ERROR(SetDiskPace({.depth = threads.disk}));
     threads_.reserve(count);
     try {
@@ -170,6 +172,11 @@ class ThreadedEngine final : public Engine {
   void CountThreads(std::size_t threads) {
     const MutexLock lock(mutex_);
     live_threads_ = threads;
+  }
+
+  void SetMemoryThreads(std::size_t threads) {
+    const MutexLock lock(mutex_);
+    memory_.running_max = threads;
   }
 
   Lane& LaneOf(const Pending& pending) KVBM_REQUIRES(mutex_) {
