@@ -15,6 +15,7 @@ void ExportMemory(Napi::Object exports) {
   Export<&CreateMemory>(exports, "createMemory");
   Export<&AdoptMemory>(exports, "adoptMemory");
   Export<&CommitMemory>(exports, "commitMemory");
+  Export<&MapFile>(exports, "mapFile");
   Export<&AlignmentOffset>(exports, "alignmentOffset");
   Export<&WindowOf>(exports, "windowOf");
   Export<&CloseRegion>(exports, "closeRegion");

@@ -19,7 +19,7 @@ class AdoptedMemory final : public MemoryOwner {
   AdoptedMemory& operator=(const AdoptedMemory&) = delete;
 
   std::span<std::byte> Bytes() const override;
-  bool HasWindows() const override { return false; }
+  bool IsLasting() const override { return false; }
 
  private:
   bool OnOwnThread() const { return std::this_thread::get_id() == thread_; }

@@ -15,6 +15,7 @@ Napi::Value Describe(const Napi::CallbackInfo& info);
 Napi::Value CreateMemory(const Napi::CallbackInfo& info);
 Napi::Value AdoptMemory(const Napi::CallbackInfo& info);
 Napi::Value CommitMemory(const Napi::CallbackInfo& info);
+Napi::Value MapFile(const Napi::CallbackInfo& info);
 Napi::Value AlignmentOffset(const Napi::CallbackInfo& info);
 Napi::Value WindowOf(const Napi::CallbackInfo& info);
 Napi::Value CloseRegion(const Napi::CallbackInfo& info);

@@ -1,5 +1,6 @@
 #include "adopted_memory.h"
 #include "arguments.h"
+#include "async_call.h"
 #include "calls.h"
 #include "environment.h"
 #include "errors.h"
@@ -40,6 +41,17 @@ const char* NameOf(LockKind kind) {
   }
 }
 
+Napi::Value OutcomeOf(Napi::Env env, const CommitOutcome& outcome) {
+  const Napi::Object result = Napi::Object::New(env);
+  result.Set("locked", NameOf(outcome.locked));
+  result.Set("hugePages", outcome.huge_pages);
+  if (outcome.huge_bytes.has_value()) {
+    result.Set("hugeBytes", static_cast<double>(*outcome.huge_bytes));
+  }
+  result.Set("note", outcome.note);
+  return result;
+}
+
 std::uint64_t WindowCount(const Region& region) {
   return (region.memory->Bytes().size() + kWindowStrideBytes - 1) / kWindowStrideBytes;
 }
@@ -64,18 +76,38 @@ Napi::Value AdoptMemory(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value CommitMemory(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  const Region region = MemoryRegion(info);
-  const double offset = ToNumber("offset", info[1]);
-  const double length = ToNumber("length", info[2]);
-  ThrowUnlessOk(env, CheckRange("commitMemory", region, offset, length));
-  const CommitOutcome outcome = region.memory->Commit(
-      static_cast<std::uint64_t>(offset), static_cast<std::uint64_t>(length), ToFlag(info[3]));
-  const Napi::Object result = Napi::Object::New(env);
-  result.Set("locked", NameOf(outcome.locked));
-  result.Set("hugePages", outcome.huge_pages);
-  result.Set("note", outcome.note);
-  return result;
+  return Promising(info.Env(), [&](Napi::Promise::Deferred deferred) {
+    const Region region = MemoryRegion(info);
+    if (!region.memory->IsLasting()) {
+      throw Napi::RangeError::New(
+          info.Env(), "Adopted memory and mapped files cannot be committed: they are real already.");
+    }
+    const double offset = ToNumber("offset", info[1]);
+    const double length = ToNumber("length", info[2]);
+    ThrowUnlessOk(info.Env(), CheckRange("commitMemory", region, offset, length));
+    RunAsync<CommitOutcome>(
+        deferred,
+        [memory = region.memory, begin = static_cast<std::uint64_t>(offset),
+         size = static_cast<std::uint64_t>(length), lock = ToFlag(info[3])] {
+          return Result<CommitOutcome>(memory->Commit(begin, size, lock));
+        },
+        OutcomeOf);
+  });
+}
+
+Napi::Value MapFile(const Napi::CallbackInfo& info) {
+  return Promising(info.Env(), [&](Napi::Promise::Deferred deferred) {
+    const Region region =
+        ValueOrThrow(info.Env(), RegionTable::Process().FindFile(ToNumber("region", info[0])));
+    const std::uint64_t size_bytes = ToPositive("length", info[1]);
+    RunAsync<std::unique_ptr<MemoryOwner>>(
+        deferred, [file = region.file, size_bytes] { return kvbm::MapFile(file, size_bytes); },
+        [size_bytes](Napi::Env env, std::unique_ptr<MemoryOwner> owner) -> Napi::Value {
+          if (owner == nullptr) return env.Undefined();
+          const auto memory = std::make_shared<Memory>(std::move(owner));
+          return MemoryRegionOf(env, Environment::Of(env).Own(memory), size_bytes);
+        });
+  });
 }
 
 Napi::Value AlignmentOffset(const Napi::CallbackInfo& info) {
@@ -88,9 +120,9 @@ Napi::Value AlignmentOffset(const Napi::CallbackInfo& info) {
 Napi::Value WindowOf(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const Region region = MemoryRegion(info);
-  if (!region.memory->HasWindows()) {
+  if (!region.memory->IsLasting()) {
     throw Napi::RangeError::New(
-        env, "Adopted memory has no windows: use the array that it was made from.");
+        env, "Adopted memory and mapped files have no windows: use the array or file behind them.");
   }
   const std::uint64_t count = WindowCount(region);
   std::uint64_t index = 0;

@@ -53,7 +53,10 @@ export interface MemoryRegion {
 /** How the memory is held: page-locked by CUDA or the operating system, only touched (lock refused), or not committed yet. */
 export interface CommitResult {
   readonly locked: 'cuda' | 'os' | 'touched' | 'no'
+  /** Whether the system was told that huge pages are welcome. */
   readonly hugePages: boolean
+  /** Bytes of the range that lie on huge pages; absent where the system does not tell. */
+  readonly hugeBytes?: number
   /** Why a better state was not reached; empty when it was. */
   readonly note: string
 }
@@ -160,8 +163,17 @@ export interface Binding {
    * Once its buffer was transferred away, its range is empty.
    */
   adoptMemory(bytes: Uint8Array): MemoryRegion
-  /** Makes a range real: advises huge pages, then locks or only touches. Keeps its bytes. `offset`, `length` in bytes. */
-  commitMemory(region: number, offset: number, length: number, lock: boolean): CommitResult
+  /**
+   * Makes a range real, on another thread: advises huge pages, then locks or only touches. Keeps its bytes, which may be used
+   * meanwhile. A region that closes meanwhile goes when this has ended. Not for adopted memory (`RangeError`).
+   */
+  commitMemory(region: number, offset: number, length: number, lock: boolean): Promise<CommitResult>
+  /**
+   * The first `length` bytes of a file as memory: `submit` copies them without a system call a row. Reserves them in the file.
+   * Undefined where there is no safe way to it; then use the file. Whoever cuts the file shortens the memory for later jobs; nobody may
+   * while one runs. It has no windows.
+   */
+  mapFile(region: number, length: number): Promise<MemoryRegion | undefined>
   /** Bytes from the region's start to the first address that is a multiple of `alignment` (0 where addresses are unknown). */
   alignmentOffset(region: number, alignment: number): number
   /**

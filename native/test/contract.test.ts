@@ -9,6 +9,7 @@ const FUNCTIONS = {
   createMemory: true,
   adoptMemory: true,
   commitMemory: true,
+  mapFile: true,
   alignmentOffset: true,
   windowOf: true,
   openFile: true,

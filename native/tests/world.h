@@ -49,7 +49,7 @@ class VectorMemory final : public MemoryOwner {
  public:
   explicit VectorMemory(std::vector<std::byte>& bytes) : bytes_(bytes) {}
   std::span<std::byte> Bytes() const override { return bytes_; }
-  bool HasWindows() const override { return false; }
+  bool IsLasting() const override { return false; }
 
  private:
   std::vector<std::byte>& bytes_;

@@ -52,6 +52,9 @@ class File {
   Result<Reservation> Reserve(std::uint64_t offset, std::uint64_t length);
   Status Sync() const;
 
+  /// The first bytes as memory, which must be reserved; null where that cannot be had.
+  std::byte* Map(std::size_t size_bytes) const;
+
   /// Stands in for the system's way to reserve space, for tests.
   void set_allocate_for_testing(AllocateFunction allocate) { allocate_ = allocate; }
 

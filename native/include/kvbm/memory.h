@@ -5,10 +5,12 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
 #include "kvbm/device_runtime.h"
+#include "kvbm/file.h"
 #include "kvbm/mutex.h"
 #include "kvbm/status.h"
 
@@ -18,7 +20,10 @@ enum class LockKind : std::uint8_t { kCuda, kOs, kTouched, kNo };
 
 struct CommitOutcome {
   LockKind locked = LockKind::kNo;
+  /// Whether the system was told that huge pages are welcome.
   bool huge_pages = false;
+  /// How many bytes it gave on such pages, where it tells.
+  std::optional<std::uint64_t> huge_bytes = std::nullopt;
   /// Why a better state was not reached; empty when it was.
   std::string note;
 };
@@ -29,8 +34,8 @@ class MemoryOwner {
   virtual ~MemoryOwner() = default;
   /// The bytes as they are now; an owner whose memory was taken away has none.
   virtual std::span<std::byte> Bytes() const = 0;
-  /// Whether windows may show it: nobody else can take it away.
-  virtual bool HasWindows() const = 0;
+  /// Whether it is there until it is destroyed: only then may windows show it and other threads commit it.
+  virtual bool IsLasting() const = 0;
 };
 
 using DeviceRuntimeSource = DeviceRuntime* (*)();
@@ -71,7 +76,7 @@ class Memory {
       : owner_(std::move(owner)), locks_(devices) {}
 
   std::span<std::byte> Bytes() const { return owner_->Bytes(); }
-  bool HasWindows() const { return owner_->HasWindows(); }
+  bool IsLasting() const { return owner_->IsLasting(); }
 
   /// Makes a range real, which must lie within: advises huge pages, then locks or only touches.
   CommitOutcome Commit(std::uint64_t offset, std::uint64_t length, bool lock);
@@ -84,8 +89,13 @@ class Memory {
   PageLocks locks_;
 };
 
-/// Address space from the system: zero-filled when first touched. `kStorageFull` when refused.
+/// Address space from the system: zero-filled when first touched, on huge pages if it likes.
+/// `kStorageFull` when refused.
 Result<std::unique_ptr<MemoryOwner>> MapMemory(std::uint64_t size_bytes);
+
+/// A file's first bytes as memory, reserved there and real; null where the system or the file system has no
+/// safe way to it. Whoever cuts the file takes the bytes behind its end away, for copies that begin later.
+Result<std::unique_ptr<MemoryOwner>> MapFile(std::shared_ptr<File> file, std::uint64_t size_bytes);
 
 /// Whether the system lets us lock any memory at all.
 bool CanLockPages();

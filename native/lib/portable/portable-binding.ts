@@ -33,13 +33,15 @@ import { checkRange } from './check-job.js'
 import { crc32c } from './crc32c.js'
 import { PortableEngine } from './engine.js'
 import type { PortableMachine } from './machine.js'
-import { AdoptedMemory, ChunkedMemory } from './memory.js'
+import { AdoptedMemory, ChunkedMemory, type PortableMemory } from './memory.js'
 import { nodeMachine } from './node-machine.js'
 import { recoveredSlots } from './recovered-slots.js'
 import { type PortableRegion, PortableRegions } from './regions.js'
 import { encodeRecords, RECORD_BYTES, SlotScan } from './slot-records.js'
 
 const PAGE_BYTES = 4096
+/** Memory touched before others have their turn: a few milliseconds. */
+const TOUCH_BYTES = 8 * 2 ** 20
 /** Bytes of a slot table read at a time. */
 const SCAN_BYTES = 4 * 2 ** 20
 /** Slots are numbered in 32 bits. */
@@ -87,15 +89,23 @@ export class PortableBinding implements Binding {
     return { id: this.#regions.add({ memory: new AdoptedMemory(bytes) }), sizeBytes: bytes.byteLength }
   }
 
-  commitMemory(region: number, offset: number, length: number, lock: boolean): CommitResult {
+  async commitMemory(region: number, offset: number, length: number, lock: boolean): Promise<CommitResult> {
     const memory = this.#regions.memory(region)
+    if (memory instanceof AdoptedMemory) throw new RangeError('Adopted memory cannot be committed: it is real already.')
     checkRange('commitMemory', this.#regions.get(region), offset, length)
-    for (let at = offset; at < offset + length; ) {
-      const bytes = memory.bytes(at, Math.min(memory.contiguous(at), offset + length - at))
-      touch(bytes)
-      at += bytes.length
+    const release = this.#regions.hold([this.#regions.get(region)])
+    try {
+      await touchInSteps(memory, offset, offset + length)
+    } finally {
+      release()
     }
     return { locked: 'touched', hugePages: false, note: lock ? NO_PAGE_LOCK : '' }
+  }
+
+  /** Node.js cannot map files. */
+  async mapFile(region: number, length: number): Promise<undefined> {
+    positiveInteger('length', length)
+    await this.#regions.withFile(region, async () => undefined)
   }
 
   alignmentOffset(region: number, alignment: number): number {
@@ -246,6 +256,16 @@ export class PortableBinding implements Binding {
     const engine = this.#engines.get(id)
     if (engine === undefined) throw invalidArgument('engine', 'the number of an open engine', id)
     return engine
+  }
+}
+
+/** Lets the event loop turn between steps: there is no other thread here. */
+async function touchInSteps(memory: PortableMemory, begin: number, end: number): Promise<void> {
+  for (let at = begin; at < end; ) {
+    if (at > begin) await new Promise(setImmediate)
+    const bytes = memory.bytes(at, Math.min(memory.contiguous(at), end - at, TOUCH_BYTES))
+    touch(bytes)
+    at += bytes.length
   }
 }
 

@@ -134,4 +134,8 @@ Status File::Sync() const {
   return error == 0 ? Status() : SystemFailure(Text("Flushing ", path_), error);
 }
 
+std::byte* File::Map(std::size_t size_bytes) const {
+  return platform::MapFile(buffered_, size_bytes);
+}
+
 }  // namespace kvbm

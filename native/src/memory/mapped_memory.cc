@@ -15,7 +15,7 @@ class MappedMemory final : public MemoryOwner {
   MappedMemory& operator=(const MappedMemory&) = delete;
 
   std::span<std::byte> Bytes() const override { return bytes_; }
-  bool HasWindows() const override { return true; }
+  bool IsLasting() const override { return true; }
 
  private:
   const std::span<std::byte> bytes_;
@@ -31,6 +31,8 @@ Result<std::unique_ptr<MemoryOwner>> MapMemory(std::uint64_t size_bytes) {
                        " bytes of memory. Lower numBlocks or free memory."),
                   ENOMEM);
   }
+  // Advised at once: pages may be touched before they are committed.
+  platform::AdviseHugePages({begin, static_cast<std::size_t>(size_bytes)});
   return std::unique_ptr<MemoryOwner>(
       std::make_unique<MappedMemory>(begin, static_cast<std::size_t>(size_bytes)));
 }

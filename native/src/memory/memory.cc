@@ -38,12 +38,13 @@ void Touch(std::span<std::byte> bytes) {
 
 CommitOutcome Memory::Commit(std::uint64_t offset, std::uint64_t length, bool lock) {
   const std::span<std::byte> bytes = Bytes().subspan(offset, length);
-  if (bytes.empty()) return {LockKind::kTouched, false, ""};
+  if (bytes.empty()) return {.locked = LockKind::kTouched};
   const bool huge_pages = platform::AdviseHugePages(PagesOf(bytes));
   Touch(bytes);
   CommitOutcome outcome =
-      lock ? locks_.Lock(PagesOf(bytes)) : CommitOutcome{LockKind::kTouched, false, ""};
+      lock ? locks_.Lock(PagesOf(bytes)) : CommitOutcome{.locked = LockKind::kTouched};
   outcome.huge_pages = huge_pages;
+  outcome.huge_bytes = platform::HugeBytes(PagesOf(bytes));
   return outcome;
 }
 

@@ -20,13 +20,13 @@ PageLocks::~PageLocks() {
 CommitOutcome PageLocks::Lock(std::span<std::byte> pages) {
   const MutexLock lock(mutex_);
   LockKind kind = LockKind::kNo;
-  if (Covers(lock, pages, kind)) return {kind, false, ""};
+  if (Covers(lock, pages, kind)) return {.locked = kind};
   DeviceRuntime* const devices = devices_();
   if (devices == nullptr) return LockBySystem(lock, pages, "");
   const Status status = devices->RegisterHost(pages);
   if (!status.ok()) return LockBySystem(lock, pages, status.message());
   held_.emplace(pages.data(), Held{pages.size(), LockKind::kCuda});
-  return {LockKind::kCuda, false, ""};
+  return {.locked = LockKind::kCuda};
 }
 
 /// Locking twice is no error, but the driver calls it one.
@@ -43,12 +43,12 @@ CommitOutcome PageLocks::LockBySystem(const MutexLock&, std::span<std::byte> pag
   const int error = platform::LockMemory(pages);
   if (error != 0) {
     if (!refusal.empty()) refusal += "; ";
-    return {LockKind::kTouched, false,
-            Text(refusal, "the system refused to lock ", pages.size(), " bytes (errno ", error,
-                 "): ", platform::LockLimitAdvice())};
+    return {.locked = LockKind::kTouched,
+            .note = Text(refusal, "the system refused to lock ", pages.size(), " bytes (errno ", error,
+                         "): ", platform::LockLimitAdvice())};
   }
   held_.emplace(pages.data(), Held{pages.size(), LockKind::kOs});
-  return {LockKind::kOs, false, std::move(refusal)};
+  return {.locked = LockKind::kOs, .note = std::move(refusal)};
 }
 
 }  // namespace kvbm

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -20,8 +21,10 @@ void ReleaseMemory(std::byte* begin, std::size_t size_bytes);
 
 /// The ranges below begin and end at pages.
 bool AdviseHugePages(std::span<std::byte> pages);
-/// Makes pages real and keeps their bytes; false where the system has no call for that.
+/// Makes pages real and keeps their bytes; false where the system has no call for that or refuses.
 bool PopulateMemory(std::span<std::byte> pages);
+/// How many of these bytes lie on huge pages now; none where the system does not tell.
+std::optional<std::size_t> HugeBytes(std::span<const std::byte> pages);
 int LockMemory(std::span<std::byte> pages);
 void UnlockMemory(std::span<std::byte> pages);
 bool CanLockMemory();
@@ -78,6 +81,10 @@ int AllocateRange(FileHandle file, std::uint64_t offset, std::uint64_t length);
 /// Makes the file at least this long, without space for it.
 int ExtendTo(FileHandle file, std::uint64_t size_bytes);
 int SyncFile(FileHandle file);
+/// The file's first bytes as memory, all of them real; null where that cannot be had. The file must be
+/// as long and have its space, or touching the memory ends the process.
+std::byte* MapFile(FileHandle file, std::size_t size_bytes);
+void UnmapFile(std::byte* begin, std::size_t size_bytes);
 
 /// Exclusive lock of a file that is created when missing. EWOULDBLOCK when another holds it.
 OpenedFile OpenLocked(const std::string& path);

@@ -92,7 +92,7 @@ const SCENES: Readonly<Record<string, (binding: Binding, argument: string) => Pr
   async recycle(binding) {
     for (let round = 0; round < 64; round++) {
       const { id } = binding.createMemory(BYTES)
-      binding.commitMemory(id, 0, BYTES, false)
+      await binding.commitMemory(id, 0, BYTES, false)
       new Uint8Array(binding.windowOf(id, 0)).fill(1, 0, 4096)
       binding.closeRegion(id)
       if (round % 8 === 7) await collectGarbage()

@@ -19,7 +19,7 @@ export class BlockSource implements KvBlockSource {
   readonly #options: BlockSourceOptions
 
   constructor(options: BlockSourceOptions) {
-    this.lend = options.scratch.lend
+    this.lend = options.scratch.lendToRead
     this.count = options.count
     this.blockBytes = options.gather.blockBytes
     this.#options = options

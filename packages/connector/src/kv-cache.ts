@@ -118,8 +118,11 @@ export class KvCache {
     this.#hideMetrics()
   }
 
-  #ensure(store: ModelStore): Promise<Manager | undefined> {
-    return this.#stores.ensure(store)
+  async #ensure(store: ModelStore): Promise<Manager | undefined> {
+    const wasOpen = store.manager !== undefined
+    const manager = await this.#stores.ensure(store)
+    if (!wasOpen && manager !== undefined) this.#scratch.prepare(cachedBytes(manager))
+    return manager
   }
 
   #diskShare(): DiskShare | undefined {
@@ -162,4 +165,9 @@ export async function openKvCache(options: KvCacheOptions = {}): Promise<KvCache
     await runtime.close()
     throw error
   }
+}
+
+/** What an earlier process left on disk. */
+function cachedBytes(manager: Manager): number {
+  return manager.status().tiers.disk?.usedBytes ?? 0
 }

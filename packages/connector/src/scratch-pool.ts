@@ -1,5 +1,12 @@
 import { invalidArgument, KvbmError, positiveInteger, type Storage, StorageFullError } from '@kvbm/core'
-import { type NativeTransferRuntime, openScratchFile, type ScratchFile, SystemAllocator } from '@kvbm/storage'
+import {
+  type MappedScratch,
+  type NativeTransferRuntime,
+  openMappedScratch,
+  openScratchFile,
+  type ScratchFile,
+  SystemAllocator,
+} from '@kvbm/storage'
 import type { HandOver, LendHandOver } from './engine-driver.js'
 
 export interface ScratchPoolOptions {
@@ -25,25 +32,36 @@ interface Waiter {
   admit(): void
 }
 
-/** A memory area is lent again for a request of at least this part of it: a small one must not hold a large one. */
-const MEMORY_FIT = 0.25
+/** Areas of one size are lent again for a request of at least this part of them: a small one must not hold a large one. */
+const FIT = 0.25
+/** Sizes of mapped areas have so many steps between powers of two, so that a prompt that grows finds one. */
+const STEPS_PER_DOUBLING = 8
+/** The most that is prepared before anybody asks. */
+const PREPARED_BYTES_MAX = 64 * 2 ** 20
+/** What an engine writes around the rows of blocks. */
+const FRAME_PART = 1 / 16
 
 /**
  * Lends memory and files through which KV passes between blocks and an engine. Bounded; callers wait in turn. Pages of an earlier
  * area are used again, because fresh ones cost more than the copy.
  */
 export class ScratchPool {
+  /** A file of exactly the size, which the engine may cut and write, or memory. */
   readonly lend: LendHandOver
+  /** A file of at least the size, which the engine only reads: mapped where that can be had. */
+  readonly lendToRead: LendHandOver
   readonly #runtime: NativeTransferRuntime
   readonly #lentBytesMax: number
   readonly #areasMax: number
   readonly #idleBytesMax: number
   readonly #idleFiles: ScratchFile[] = []
   readonly #idleMemory: Storage[] = []
+  readonly #idleMapped: MappedScratch[] = []
   readonly #waiting: Waiter[] = []
   readonly #discarded = new WeakSet<Storage>()
   #lent = 0
   #lentBytes = 0
+  #preparing: Promise<void> | undefined
   #closed = false
 
   constructor({ runtime, lentBytesMax = 2 * 2 ** 30, areasMax = 4, idleBytesMax = 256 * 2 ** 20 }: ScratchPoolOptions) {
@@ -51,7 +69,12 @@ export class ScratchPool {
     this.#lentBytesMax = positiveInteger('lentBytesMax', lentBytesMax)
     this.#areasMax = positiveInteger('areasMax', areasMax)
     this.#idleBytesMax = idleBytesMax
-    this.lend = (request, use) => this.#lend(request, use)
+    this.lend = (request, use) =>
+      this.#lend(request, () =>
+        request.file ? this.#lendFile(request.sizeBytes, use) : this.#lendMemory(request.sizeBytes, use),
+      )
+    this.lendToRead = (request, use) =>
+      request.file ? this.#lend(request, () => this.#lendMapped(request.sizeBytes, use)) : this.lend(request, use)
   }
 
   status(): ScratchStatus {
@@ -66,27 +89,36 @@ export class ScratchPool {
     this.#discarded.add(storage)
   }
 
+  /** Makes ready, in the background, what the first restore of blocks of so many bytes will ask for. Never more than a bound. */
+  prepare(blockBytes: number): void {
+    const sizeBytes = sizeClass(Math.min(blockBytes * (1 + FRAME_PART), PREPARED_BYTES_MAX, this.#idleBytesMax))
+    const isThere = this.#idleMapped.some((area) => area.sizeBytes >= sizeBytes)
+    if (blockBytes <= 0 || isThere || this.#lent > 0 || this.#preparing !== undefined || this.#closed) return
+    this.#preparing = this.#prepare(sizeBytes).finally(() => {
+      this.#preparing = undefined
+    })
+  }
+
   /** Frees what is idle; what is lent is freed when it comes back. */
   async close(): Promise<void> {
     this.#closed = true
-    const idle = [...this.#idleFiles.splice(0), ...this.#idleMemory.splice(0)]
+    await this.#preparing
+    const idle = [...this.#idleFiles.splice(0), ...this.#idleMemory.splice(0), ...this.#idleMapped.splice(0)]
     for (const area of idle) await area.close()
   }
 
   get #idleBytes(): number {
-    return [...this.#idleFiles, ...this.#idleMemory].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+    const idle = [...this.#idleFiles, ...this.#idleMemory, ...this.#idleMapped]
+    return idle.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
   }
 
-  async #lend<T>(
-    { sizeBytes, file, signal }: Parameters<LendHandOver>[0],
-    use: (handOver: HandOver) => Promise<T>,
-  ): Promise<T> {
+  async #lend<T>({ sizeBytes, file, signal }: Parameters<LendHandOver>[0], lend: () => Promise<T>): Promise<T> {
     positiveInteger('sizeBytes', sizeBytes)
     if (typeof file !== 'boolean') throw invalidArgument('file', 'true or false', file)
     if (sizeBytes > this.#lentBytesMax) throw tooLarge(sizeBytes, this.#lentBytesMax)
     await this.#admitted(sizeBytes, signal)
     try {
-      return file ? await this.#lendFile(sizeBytes, use) : await this.#lendMemory(sizeBytes, use)
+      return await lend()
     } finally {
       this.#lent--
       this.#lentBytes -= sizeBytes
@@ -97,6 +129,12 @@ export class ScratchPool {
   async #lendFile<T>(sizeBytes: number, use: (handOver: HandOver) => Promise<T>): Promise<T> {
     const storage = await this.#fileOf(sizeBytes)
     return this.#use({ storage, path: storage.path }, use, () => this.#keep(storage, this.#idleFiles))
+  }
+
+  async #lendMapped<T>(sizeBytes: number, use: (handOver: HandOver) => Promise<T>): Promise<T> {
+    const storage = await this.#mappedOf(sizeBytes)
+    if (storage === undefined) return this.#lendFile(sizeBytes, use)
+    return this.#use({ storage, path: storage.path }, use, () => this.#keep(storage, this.#idleMapped))
   }
 
   async #lendMemory<T>(sizeBytes: number, use: (handOver: HandOver) => Promise<T>): Promise<T> {
@@ -133,16 +171,36 @@ export class ScratchPool {
     }
   }
 
+  async #mappedOf(sizeBytes: number): Promise<MappedScratch | undefined> {
+    await this.#preparing
+    const idle = takeFitting(this.#idleMapped, sizeBytes)
+    return idle ?? openMappedScratch({ runtime: this.#runtime, sizeBytes: sizeClass(sizeBytes) })
+  }
+
   async #memoryOf(sizeBytes: number): Promise<Storage> {
-    const at = this.#idleMemory.findIndex((area) => fits(area.sizeBytes, sizeBytes))
-    if (at >= 0) return this.#idleMemory.splice(at, 1)[0]!
+    const idle = takeFitting(this.#idleMemory, sizeBytes)
+    if (idle !== undefined) return idle
     return new SystemAllocator({ runtime: this.#runtime }).allocate({ sizeBytes, lazy: true, label: 'hand-over' })
+  }
+
+  /** Whoever needs it and finds none hears what was wrong. */
+  async #prepare(sizeBytes: number): Promise<void> {
+    const area = await openMappedScratch({ runtime: this.#runtime, sizeBytes }).catch(() => undefined)
+    if (area !== undefined) await this.#keep(area, this.#idleMapped)
   }
 
   async #keep<T extends Storage>(area: T, idle: T[]): Promise<void> {
     const useless = this.#closed || this.#discarded.has(area)
-    if (useless || this.#idleBytes + area.sizeBytes > this.#idleBytesMax) await area.close()
-    else idle.push(area)
+    if (useless || area.sizeBytes > this.#idleBytesMax) return area.close()
+    idle.push(area)
+    await this.#makeRoomFor(area)
+  }
+
+  /** What was lent longest ago goes first: sizes that nobody asks for any more must not keep out those that are. */
+  async #makeRoomFor(area: Storage): Promise<void> {
+    for (const idle of [this.#idleMapped, this.#idleMemory, this.#idleFiles] as Storage[][])
+      while (this.#idleBytes > this.#idleBytesMax && idle[0] !== undefined && idle[0] !== area)
+        await idle.shift()!.close()
   }
 
   #fitsNow(sizeBytes: number): boolean {
@@ -185,8 +243,14 @@ export class ScratchPool {
   }
 }
 
-function fits(areaBytes: number, sizeBytes: number): boolean {
-  return areaBytes >= sizeBytes && sizeBytes >= areaBytes * MEMORY_FIT
+function takeFitting<T extends Storage>(areas: T[], sizeBytes: number): T | undefined {
+  const at = areas.findIndex((area) => area.sizeBytes >= sizeBytes && sizeBytes >= area.sizeBytes * FIT)
+  return at < 0 ? undefined : areas.splice(at, 1)[0]
+}
+
+function sizeClass(sizeBytes: number): number {
+  const step = Math.max(4096, 2 ** Math.floor(Math.log2(sizeBytes)) / STEPS_PER_DOUBLING)
+  return Math.ceil(sizeBytes / step) * step
 }
 
 function takeLargest(files: ScratchFile[]): ScratchFile | undefined {

@@ -19,7 +19,10 @@ export interface Storage {
   readonly regionId: number
   /** Bytes from the start of the storage to the first address that is a multiple of `alignment`. */
   alignmentOffset(alignment: number): number
-  /** Makes the memory real when it was reserved lazily: locks or touches it. Idempotent, and cheap when done. */
+  /**
+   * Begins to make the memory real when it was reserved lazily: it is touched or locked in the background, and may be used at once.
+   * Cheap, and nothing at all when done.
+   */
   commit(): void
   /** Zero-copy view, or undefined where the CPU cannot address the bytes as one run (a file, a GPU, a split window). */
   bytes(offset: number, length: number): Uint8Array | undefined

@@ -5,8 +5,10 @@ import { type Integrity, sumsOf } from './integrity.js'
 import type { Lease, LeaseRun } from './lease.js'
 import type { Mover } from './mover.js'
 import { patiently, type WaitOptions } from './patience.js'
+import { PiecesByBlock } from './pieces-by-block.js'
 import { filled, pinned } from './pinned.js'
 import { sliceRun } from './slice-run.js'
+import { soundInOrder } from './sound-in-order.js'
 import type { Staging } from './staging.js'
 import type { TierHealth } from './tier-health.js'
 import type { TierStore } from './tier-store.js'
@@ -26,9 +28,12 @@ export interface GatherOrder {
   readonly wait: WaitOptions
 }
 
+/** Blocks that are read together: enough for a disk, and few enough that the caches still hold them when they are summed and handed over. */
+const PART_BYTES = 4 * 2 ** 20
+
 /** Where pieces of blocks go: an engine's hand-over storage. */
 interface Handing {
-  readonly pieces: Float64Array
+  readonly pieces: PiecesByBlock
   readonly into: Storage
   readonly signal: AbortSignal | undefined
 }
@@ -52,8 +57,9 @@ export class LeaseGather implements BlockGather {
 
   async gather(pieces: Float64Array, into: Storage): Promise<number> {
     using lease = this.#order.lease.retain()
+    const byBlock = new PiecesByBlock(pieces, this.count)
     return await patiently('Handing over blocks', this.#order.wait, (signal) =>
-      this.#gatherRuns(lease.runs, { pieces, into, signal }),
+      this.#gatherRuns(lease.runs, { pieces: byBlock, into, signal }),
     )
   }
 
@@ -81,7 +87,15 @@ export class LeaseGather implements BlockGather {
     const work = async (): Promise<number> => {
       using _pin = pinned(blocks)
       const { ids, hashes } = blocks
-      const plan = { layout: store.layout, ids, pieces, first, region: into.regionId, direction: 'gather' } as const
+      const own = pieces.of(first, ids.length)
+      const plan = {
+        layout: store.layout,
+        ids,
+        pieces: own,
+        first,
+        region: into.regionId,
+        direction: 'gather',
+      } as const
       const { runs } = planHandOver(plan)
       const taken = integrity.isEnabled ? sumsOf(store.layout, ids, 'before') : undefined
       await transfers.submit(taken === undefined ? { runs } : { runs, sums: taken.sums }, signal)
@@ -91,22 +105,17 @@ export class LeaseGather implements BlockGather {
     return health.during({ tier: store, doing: 'reading', signal }, () => transfers.run(what, work, { signal }))
   }
 
-  async #gatherDisk(
-    store: TierStore<TierName>,
-    blocks: ImmutableBlocks,
-    first: number,
-    handing: Handing,
-  ): Promise<number> {
+  /** In parts, several of them on their way at once: while one is put into the hand-over storage, the next ones are read. */
+  #gatherDisk(store: TierStore<TierName>, blocks: ImmutableBlocks, first: number, handing: Handing): Promise<number> {
     const { staging, transfers } = this.#options
-    for (let at = 0; at < blocks.count; at += staging.blocksMax) {
+    const partMax = Math.max(1, Math.min(Math.floor(PART_BYTES / this.blockBytes), staging.blocksMax))
+    return soundInOrder({ count: blocks.count, partMax }, async (at, count) => {
       transfers.admit(handing.signal)
-      using part = sliceRun(blocks, at, Math.min(blocks.count - at, staging.blocksMax))
-      const sound = await staging.use(part.count, handing.signal, (staged) =>
+      using part = sliceRun(blocks, at, count)
+      return await staging.use(count, handing.signal, (staged) =>
         this.#gatherStaged(store, part, staged, first + at, handing),
       )
-      if (sound < part.count) return at + sound
-    }
-    return blocks.count
+    })
   }
 
   async #gatherStaged(
@@ -121,15 +130,9 @@ export class LeaseGather implements BlockGather {
     const work = async (): Promise<void> => {
       using _pin = pinned(staged)
       const ids = staged.ids.slice(0, sound)
-      const plan = {
-        layout: staging.store.layout,
-        ids,
-        pieces,
-        first,
-        region: into.regionId,
-        direction: 'gather',
-      } as const
-      await transfers.submit({ runs: planHandOver(plan).runs }, signal)
+      const { layout } = staging.store
+      const plan = { layout, ids, pieces: pieces.of(first, sound), first, region: into.regionId } as const
+      await transfers.submit({ runs: planHandOver({ ...plan, direction: 'gather' }).runs }, signal)
     }
     await transfers.run(`Handing over ${sound} staged blocks`, work, { signal })
     return sound

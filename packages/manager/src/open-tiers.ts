@@ -56,12 +56,12 @@ export async function openTier(
   return name === 'disk' ? openDiskTier(layout, options) : openMemoryTier(name, layout, options)
 }
 
-/** Memory for blocks on their way: one contiguous area, page-aligned, without names. Becomes real when it is first used. */
+/** Memory for blocks on their way: one contiguous area, page-aligned, without names. */
 export async function openStaging({ shape, runtime, settings, owned }: OpenTierOptions): Promise<TierStore<'staging'>> {
   const numBlocks = Math.max(1, Math.floor(settings.stagingBytes / blockBytes(shape)))
   const type: LayoutType = 'fully-contiguous'
   const [sizeBytes] = layoutStorageBytes({ type, shape, numBlocks })
-  const request = { sizeBytes: sizeBytes!, lazy: true, label: 'staging' }
+  const request = { sizeBytes: sizeBytes!, label: 'staging' }
   const storages = [owned.use(await new SystemAllocator({ runtime }).allocate(request))]
   const pool = owned.use(new BlockPool({ numBlocks, pageSize: shape.pageSize, leaks: 'off' }))
   return new TierStore({
@@ -103,12 +103,12 @@ async function allocate(
   { runtime, owned }: OpenTierOptions,
 ): Promise<Storage[]> {
   const allocator = memoryAllocator(layout, runtime)
-  // Paged memory becomes real segment by segment, when its blocks are first used.
-  const lazy = layoutKind(layout.layoutType) === 'paged'
+  // Paged memory becomes real segment by segment, when its blocks are first used: the first one before that.
+  const isPaged = layoutKind(layout.layoutType) === 'paged'
   const storages: Storage[] = []
   for (const [index, sizeBytes] of sizes.entries()) {
     const label = sizes.length === 1 ? name : `${name}-${index}`
-    storages.push(owned.use(await allocator.allocate({ sizeBytes, lazy, label })))
+    storages.push(owned.use(await allocator.allocate({ sizeBytes, lazy: isPaged && index > 0, label })))
   }
   return storages
 }

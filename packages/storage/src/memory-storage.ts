@@ -1,10 +1,7 @@
 import { ClosedError, positiveInteger, type Storage, type StorageDescription, type StorageKind } from '@kvbm/core'
-import { type Binding, type CommitResult, WINDOW_STRIDE_BYTES } from '@kvbm/native'
+import { type Binding, WINDOW_STRIDE_BYTES } from '@kvbm/native'
 import { checkRange } from './byte-range.js'
-
-/** How much memory one synchronous step of an asynchronous commit makes real: some tens of milliseconds. */
-const COMMIT_STEP_BYTES = 256 * 2 ** 20
-const LOCK_RANK: Readonly<Record<CommitResult['locked'], number>> = { no: 0, touched: 1, os: 2, cuda: 3 }
+import { type CommitProgress, MemoryCommit } from './memory-commit.js'
 
 export interface MemoryStorageOptions {
   readonly binding: Binding
@@ -17,25 +14,23 @@ export interface MemoryStorageOptions {
   readonly notes?: readonly string[]
 }
 
-/**
- * A range of anonymous memory. Invariant: bytes below `#committedBytes` are real, so commits may come in steps and an
- * interrupted one continues where it stopped.
- */
+/** A range of anonymous memory: usable from the beginning, made real in the background when it is committed. */
 export class MemoryStorage implements Storage {
   readonly kind: StorageKind
   readonly sizeBytes: number
   readonly regionId: number
   readonly #options: MemoryStorageOptions
   readonly #windows: ArrayBuffer[] = []
-  #committedBytes = 0
-  #commit: CommitResult | undefined
-  #closed = false
+  readonly #commit: MemoryCommit
+  #closing: Promise<void> | undefined
 
   constructor(options: MemoryStorageOptions) {
-    this.kind = options.kind
+    const { binding, kind, lock } = options
+    this.kind = kind
     this.sizeBytes = positiveInteger('sizeBytes', options.sizeBytes)
     this.#options = options
-    this.regionId = options.binding.createMemory(this.sizeBytes).id
+    this.regionId = binding.createMemory(this.sizeBytes).id
+    this.#commit = new MemoryCommit({ binding, region: this.regionId, sizeBytes: this.sizeBytes, lock })
   }
 
   alignmentOffset(alignment: number): number {
@@ -45,16 +40,13 @@ export class MemoryStorage implements Storage {
 
   commit(): void {
     this.#checkOpen()
-    this.#commitUpTo(this.sizeBytes)
+    this.#commit.begin()
   }
 
-  /** Like `commit`, but lets the event loop turn between steps, because locking a large region takes seconds. */
-  async commitInSteps(): Promise<void> {
-    while (this.#committedBytes < this.sizeBytes) {
-      this.#checkOpen()
-      this.#commitUpTo(Math.min(this.#committedBytes + COMMIT_STEP_BYTES, this.sizeBytes))
-      if (this.#committedBytes < this.sizeBytes) await new Promise(setImmediate)
-    }
+  /** Resolves when all of it is real. Rejects as the binding does; called again, it goes on where it stopped. */
+  async committed(): Promise<void> {
+    this.#checkOpen()
+    await this.#commit.finished()
   }
 
   /**
@@ -74,21 +66,25 @@ export class MemoryStorage implements Storage {
   describe(): StorageDescription {
     const { kind, sizeBytes } = this
     const { label, facts, notes = [] } = this.#options
-    const { locked, hugePages, note } = this.#commit ?? { locked: 'no', hugePages: false, note: '' }
-    const committedBytes = this.#committedBytes
+    const { note, ...progress } = this.#commit.progress
     return {
       kind,
       sizeBytes,
-      facts: { label, locked, hugePages, committedBytes, ...facts },
+      facts: { label, ...factsOf(progress), ...facts },
       notes: note === '' ? notes : [...notes, note],
     }
   }
 
-  async close(): Promise<void> {
-    if (this.#closed) return
-    this.#closed = true
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  /** The region's number is gone at once; its memory when no step of a commit touches it any more. */
+  async #close(): Promise<void> {
     this.#windows.length = 0
     this.#options.binding.closeRegion(this.regionId)
+    await this.#commit.stop()
   }
 
   #window(index: number): ArrayBuffer {
@@ -96,35 +92,29 @@ export class MemoryStorage implements Storage {
     return this.#windows[index]
   }
 
-  #commitUpTo(end: number): void {
-    const begin = this.#committedBytes
-    if (begin >= end) return
-    const { binding, lock } = this.#options
-    const result = binding.commitMemory(this.regionId, begin, end - begin, lock)
-    this.#commit = weaker(this.#commit, result)
-    this.#committedBytes = end
-  }
-
   #checkOpen(): void {
-    if (this.#closed) throw new ClosedError(`${this.kind} storage '${this.#options.label}'`)
+    if (this.#closing !== undefined) throw new ClosedError(`${this.kind} storage '${this.#options.label}'`)
   }
 }
 
-/** Steps may end differently (the lock limit is reached midway); the whole is only as good as its weakest step. */
-function weaker(a: CommitResult | undefined, b: CommitResult): CommitResult {
-  if (a === undefined) return b
-  const { locked, note } = LOCK_RANK[a.locked] <= LOCK_RANK[b.locked] ? a : b
-  return { locked, hugePages: a.hugePages && b.hugePages, note }
+function factsOf({ hugePages, hugeBytes, ...rest }: Omit<CommitProgress, 'note'>): StorageDescription['facts'] {
+  const given = hugeBytes === undefined ? {} : { hugeBytes }
+  return { ...rest, hugePages: hugePages ? 'advised' : 'no', ...given }
 }
 
-/** Makes a memory storage, real at once unless `lazy`; leaves nothing behind when that fails. */
+/** Makes a memory storage; leaves nothing behind when that fails. Only memory that is to be locked is waited for. */
 export async function allocateMemory(options: MemoryStorageOptions, lazy = false): Promise<MemoryStorage> {
   const storage = new MemoryStorage(options)
+  if (lazy) return storage
+  if (!options.lock) {
+    storage.commit()
+    return storage
+  }
   try {
-    if (!lazy) await storage.commitInSteps()
+    await storage.committed()
+    return storage
   } catch (error) {
     await storage.close()
     throw error
   }
-  return storage
 }

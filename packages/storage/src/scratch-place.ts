@@ -44,11 +44,15 @@ export function descriptorPath(descriptor: number): string {
   return `/proc/self/fd/${descriptor}`
 }
 
+/** Whether files there are memory. */
+export async function isMemory(directory: string): Promise<boolean> {
+  return RAM_FILE_SYSTEMS.has((await statfs(directory)).type)
+}
+
 async function isRoomyMemory(directory: string, sizeBytes: number): Promise<boolean> {
   try {
     accessSync(directory, constants.W_OK)
-    const { type } = await statfs(directory)
-    return RAM_FILE_SYSTEMS.has(type) && (await roomIn(directory)) >= sizeBytes
+    return (await isMemory(directory)) && (await roomIn(directory)) >= sizeBytes
   } catch {
     return false
   }

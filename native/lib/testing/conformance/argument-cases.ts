@@ -39,6 +39,8 @@ const ARGUMENTS: ReadonlyArray<readonly [name: string, wrong: readonly unknown[]
   ['region', NO_COUNTS, ({ binding }, value) => binding.commitMemory(value, 0, 1, false)],
   ['commitMemory|offset', NO_COUNTS, (world, value) => world.binding.commitMemory(world.memory(64), value, 1, false)],
   ['commitMemory|length', NO_COUNTS, (world, value) => world.binding.commitMemory(world.memory(64), 0, value, false)],
+  ['region', NO_COUNTS, ({ binding }, value) => binding.mapFile(value, 64)],
+  ['length', [...NO_COUNTS, 0], async (world, value) => world.binding.mapFile(await world.file(pattern(64)), value)],
   ['region', NO_COUNTS, ({ binding }, value) => binding.alignmentOffset(value, 64)],
   ['alignment', [...NO_COUNTS, 0], (world, value) => world.binding.alignmentOffset(world.memory(64), value)],
   ['region', NO_COUNTS, ({ binding }, value) => binding.windowOf(value, 0)],

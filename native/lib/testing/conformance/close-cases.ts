@@ -15,11 +15,19 @@ export const closeCases: CaseTable = {
   'everything about a closed region is a RangeError': async (world) => {
     const [region, other] = [world.memory(64), world.memory(64)]
     world.binding.closeRegion(region)
-    assertThrowsRangeError(() => world.binding.commitMemory(region, 0, 1, false))
     assertThrowsRangeError(() => world.binding.alignmentOffset(region, 1))
     assertThrowsRangeError(() => world.binding.windowOf(region, 0))
+    await assertRangeError(() => world.binding.commitMemory(region, 0, 1, false))
     await assertRangeError(() => world.submit([[region, 0, other, 0, 1]]))
     await assertRangeError(() => world.submit([[other, 0, region, 0, 1]]))
+  },
+
+  'memory that closes while it is committed goes after that, and the commit succeeds': async (world) => {
+    const region = world.memory(BYTES)
+    const committing = world.binding.commitMemory(region, 0, BYTES, false)
+    world.binding.closeRegion(region)
+    assert.equal((await committing).locked, 'touched')
+    await assertRangeError(() => world.binding.commitMemory(region, 0, 1, false))
   },
 
   'everything about a closed file is a RangeError': async (world) => {
@@ -29,6 +37,7 @@ export const closeCases: CaseTable = {
     await assertRangeError(() => world.binding.writeFile(file, 0, pattern(1)))
     await assertRangeError(() => world.binding.reserveFile(file, 0, 1))
     await assertRangeError(() => world.binding.syncFile(file))
+    await assertRangeError(() => world.binding.mapFile(file, 64))
     await assertRangeError(() => world.binding.readSlots(file, 0, 1))
   },
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { truncate } from 'node:fs/promises'
 import { ABI_VERSION } from '../../binding.js'
 import type { CaseTable } from '../conformance-case.js'
 import { assertRangeError, assertSameBytes, assertThrowsRangeError, hasCode, pattern } from '../conformance-world.js'
@@ -44,22 +45,23 @@ export const memoryCases: CaseTable = {
     const region = world.memory(3 * 4096)
     await world.write(region, 4000, pattern(200))
     for (const lock of [false, true]) {
-      const { locked, hugePages, note } = world.binding.commitMemory(region, 0, 3 * 4096, lock)
+      const { locked, hugePages, hugeBytes = 0, note } = await world.binding.commitMemory(region, 0, 3 * 4096, lock)
       assert.ok(['cuda', 'os', 'touched'].includes(locked), locked)
       assert.equal(typeof hugePages, 'boolean')
+      assert.ok(hugeBytes >= 0 && hugeBytes <= 3 * 4096, `${hugeBytes} on huge pages`)
       if (lock && locked === 'touched') assert.notEqual(note, '')
     }
     assertSameBytes(await world.read(region, 4000, 200), pattern(200))
   },
 
-  'commit may be asked for parts, again, and for nothing': (world) => {
+  'commit may be asked for parts, again, and for nothing': async (world) => {
     const region = world.memory(10_000)
-    world.binding.commitMemory(region, 5000, 5000, true)
-    world.binding.commitMemory(region, 0, 10_000, true)
-    world.binding.commitMemory(region, 10_000, 0, true)
+    await world.binding.commitMemory(region, 5000, 5000, true)
+    await world.binding.commitMemory(region, 0, 10_000, true)
+    await world.binding.commitMemory(region, 10_000, 0, true)
   },
 
-  'commit outside of the memory is a RangeError': (world) => {
+  'commit outside of the memory is a RangeError': async (world) => {
     const region = world.memory(4096)
     for (const [offset, length] of [
       [0, 4097],
@@ -69,8 +71,56 @@ export const memoryCases: CaseTable = {
       [0.5, 1],
       [Number.NaN, 1],
     ] as const) {
-      assertThrowsRangeError(() => world.binding.commitMemory(region, offset, length, false))
+      await assertRangeError(() => world.binding.commitMemory(region, offset, length, false))
     }
+  },
+
+  'commit goes on while jobs write there, and takes nothing away from them': async (world) => {
+    const [size, bytes] = [8 * 2 ** 20, pattern(2 ** 20)]
+    const region = world.memory(size)
+    const committing = world.binding.commitMemory(region, 0, size, false)
+    for (let at = 0; at < size; at += bytes.length) await world.write(region, at, bytes)
+    await committing
+    for (let at = 0; at < size; at += bytes.length) assertSameBytes(await world.read(region, at, bytes.length), bytes)
+  },
+
+  'adopted memory is not committed: it is its owner who makes it real': async (world) => {
+    const region = world.adopt(new Uint8Array(4096))
+    await assertRangeError(() => world.binding.commitMemory(region, 0, 4096, false))
+  },
+
+  'a mapped file and its memory are the same bytes': async (world) => {
+    const file = await world.file(pattern(3 * 4096))
+    const mapped = await world.binding.mapFile(file, 2 * 4096)
+    // Not everywhere: then there is no memory, and the file is as before.
+    const region = mapped?.id ?? file
+    assertSameBytes(await world.read(region, 4000, 200), pattern(3 * 4096).subarray(4000, 4200))
+    await world.write(region, 5000, pattern(100, 2))
+    assertSameBytes(await world.binding.readFile(file, 5000, 100), pattern(100, 2))
+    if (mapped !== undefined) world.binding.closeRegion(mapped.id)
+    assertSameBytes(await world.binding.readFile(file, 5000, 100), pattern(100, 2))
+  },
+
+  'a job over mapped bytes that were cut off, or never were, is a RangeError': async (world) => {
+    const path = world.path()
+    const file = (await world.binding.openFile({ path, write: true, create: true, direct: false })).id
+    const mapped = await world.binding.mapFile(file, 4 * 4096)
+    if (mapped === undefined) return
+    await world.write(mapped.id, 3 * 4096, pattern(4096))
+    await assertRangeError(() => world.read(mapped.id, 3 * 4096, 4097))
+    await truncate(path, 4096)
+    await assertRangeError(() => world.read(mapped.id, 3 * 4096, 1))
+    assertSameBytes(await world.read(mapped.id, 0, 4096), new Uint8Array(4096))
+    world.binding.closeRegion(mapped.id)
+    world.binding.closeRegion(file)
+  },
+
+  'a mapped file has no windows and is not committed': async (world) => {
+    const mapped = await world.binding.mapFile(await world.file(pattern(4096)), 4096)
+    if (mapped === undefined) return
+    assertThrowsRangeError(() => world.binding.windowOf(mapped.id, 0))
+    await assertRangeError(() => world.binding.commitMemory(mapped.id, 0, 4096, false))
+    world.binding.closeRegion(mapped.id)
   },
 
   'the alignment offset is below the alignment, and a broken alignment a RangeError': (world) => {

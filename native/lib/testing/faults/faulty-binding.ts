@@ -68,9 +68,12 @@ export class FaultyBinding implements Binding {
     return this.#inner.adoptMemory(bytes)
   }
 
-  commitMemory(region: number, offset: number, length: number, lock: boolean): CommitResult {
-    this.#failNow('allocate', region)
-    return this.#inner.commitMemory(region, offset, length, lock)
+  commitMemory(region: number, offset: number, length: number, lock: boolean): Promise<CommitResult> {
+    return this.#access('allocate', region, () => this.#inner.commitMemory(region, offset, length, lock))
+  }
+
+  mapFile(region: number, length: number): Promise<MemoryRegion | undefined> {
+    return this.#access('reserve', region, () => this.#inner.mapFile(region, length))
   }
 
   alignmentOffset(region: number, alignment: number): number {

@@ -29,4 +29,16 @@ bool PopulateMemory([[maybe_unused]] std::span<std::byte> pages) {
 #endif
 }
 
+std::byte* MapFile(FileHandle file, std::size_t size_bytes) {
+  void* const begin = mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+                           static_cast<int>(file), 0);
+  if (begin == MAP_FAILED) return nullptr;
+  auto* const bytes = static_cast<std::byte*>(begin);
+  if (PopulateMemory({bytes, size_bytes})) return bytes;
+  UnmapFile(bytes, size_bytes);
+  return nullptr;
+}
+
+void UnmapFile(std::byte* begin, std::size_t size_bytes) { munmap(begin, size_bytes); }
+
 }  // namespace kvbm::platform

@@ -27,6 +27,12 @@ bool AdviseHugePages(std::span<std::byte>) { return false; }
 
 bool PopulateMemory(std::span<std::byte>) { return false; }
 
+std::optional<std::size_t> HugeBytes(std::span<const std::byte>) { return std::nullopt; }
+
+// Nothing here tells beforehand whether every page can be had.
+std::byte* MapFile(FileHandle, std::size_t) { return nullptr; }
+void UnmapFile(std::byte*, std::size_t) {}
+
 DirectFile OpenDirect(FileHandle file, const std::string& path, bool write) {
   const int descriptor = open(path.c_str(), (write ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW);
   if (descriptor < 0) return None("the file cannot be opened a second time");

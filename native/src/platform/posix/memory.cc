@@ -30,6 +30,11 @@ std::byte* Map(std::size_t size_bytes) {
   return begin == MAP_FAILED ? nullptr : static_cast<std::byte*>(begin);
 }
 
+/// What a reservation really takes: its end, too, lies on a huge page where it has room for one.
+std::size_t MappedBytes(std::size_t size_bytes) {
+  return RoundUp(size_bytes, size_bytes < kHugePageBytes ? PageBytes() : kHugePageBytes);
+}
+
 /// Huge pages need addresses that are multiples of their size: map more, give back both ends.
 std::byte* MapAligned(std::size_t size_bytes) {
   std::byte* const begin = Map(size_bytes + kHugePageBytes);
@@ -50,12 +55,12 @@ std::size_t PageBytes() {
 
 std::byte* ReserveMemory(std::size_t size_bytes) {
   if (size_bytes > SIZE_MAX / 2) return nullptr;
-  const std::size_t rounded = RoundUp(size_bytes, PageBytes());
+  const std::size_t rounded = MappedBytes(size_bytes);
   return rounded < kHugePageBytes ? Map(rounded) : MapAligned(rounded);
 }
 
 void ReleaseMemory(std::byte* begin, std::size_t size_bytes) {
-  munmap(begin, RoundUp(size_bytes, PageBytes()));
+  munmap(begin, MappedBytes(size_bytes));
 }
 
 int LockMemory(std::span<std::byte> pages) {

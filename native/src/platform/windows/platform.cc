@@ -105,6 +105,8 @@ bool AdviseHugePages(std::span<std::byte>) { return false; }
 
 bool PopulateMemory(std::span<std::byte>) { return false; }
 
+std::optional<std::size_t> HugeBytes(std::span<const std::byte>) { return std::nullopt; }
+
 int LockMemory(std::span<std::byte> pages) {
   return VirtualLock(pages.data(), pages.size()) != 0 ? 0 : ENOMEM;
 }
@@ -167,6 +169,10 @@ int ExtendTo(FileHandle file, std::uint64_t size_bytes) {
 }
 
 int SyncFile(FileHandle file) { return FlushFileBuffers(HandleOf(file)) != 0 ? 0 : LastErrno(); }
+
+// A file that is mapped cannot be cut here, and whoever opens it by its path may want to.
+std::byte* MapFile(FileHandle, std::size_t) { return nullptr; }
+void UnmapFile(std::byte*, std::size_t) {}
 
 // Nobody else may open the file while it is open here.
 OpenedFile OpenLocked(const std::string& path) {
