@@ -1,6 +1,7 @@
 #include "kvbm/memory.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include "platform/platform.h"
@@ -11,7 +12,9 @@ namespace {
 
 using testing::Mapped;
 using testing::MemoryOver;
+using testing::NewFile;
 using testing::Pattern;
+using testing::TemporaryFolder;
 
 DeviceRuntime* NoDevice() { return nullptr; }
 
@@ -81,6 +84,50 @@ TEST(Memory, SaysHowFarItIsToAnAlignedAddress) {
 TEST(Memory, OfTheSystemBeginsAtAPageAndLongOnesWhereHugePagesMay) {
   EXPECT_EQ(Mapped(100)->AlignmentOffset(platform::PageBytes()), 0U);
   EXPECT_EQ(Mapped(8 << 20)->AlignmentOffset(2 << 20), 0U);
+}
+
+TEST(Memory, TellsHowMuchOfItLiesOnHugePagesWhereTheSystemDoes) {
+  const auto memory = Mapped(8 << 20);
+  const CommitOutcome outcome = memory->Commit(0, 8 << 20, false);
+  if (!outcome.huge_bytes.has_value()) GTEST_SKIP() << "this system does not tell";
+  EXPECT_LE(*outcome.huge_bytes, std::uint64_t{8} << 20);
+  // Advised and given, unless the system has no huge page free.
+  if (!outcome.huge_pages) EXPECT_EQ(*outcome.huge_bytes, 0U);
+}
+
+TEST(MappedFile, AndItsFileAreTheSameBytes) {
+  const TemporaryFolder folder;
+  const auto file = NewFile(folder / "file");
+  ASSERT_TRUE(file->Write(Pattern(5000), 0).ok());
+  auto owner = MapFile(file, 8192);
+  ASSERT_TRUE(owner.ok()) << owner.status().message();
+  if (owner.value() == nullptr) GTEST_SKIP() << "no safe way to map files here";
+  const auto bytes = owner.value()->Bytes();
+  ASSERT_EQ(bytes.size(), 8192U);
+  EXPECT_TRUE(std::ranges::equal(bytes.first(5000), Pattern(5000)));
+  EXPECT_EQ(bytes[8191], std::byte{0});
+  bytes[6000] = std::byte{9};
+  std::vector<std::byte> found(1);
+  ASSERT_TRUE(file->ReadAll(found, 6000).ok());
+  EXPECT_EQ(found[0], std::byte{9});
+  EXPECT_FALSE(owner.value()->IsLasting());
+}
+
+TEST(MappedFile, ThatWasCutHasNoBytesBehindItsEnd) {
+  const TemporaryFolder folder;
+  const auto file = NewFile(folder / "file");
+  auto owner = MapFile(file, 8192);
+  ASSERT_TRUE(owner.ok());
+  if (owner.value() == nullptr) GTEST_SKIP() << "no safe way to map files here";
+  std::filesystem::resize_file(folder / "file", 100);
+  EXPECT_EQ(owner.value()->Bytes().size(), 100U);
+}
+
+TEST(MappedFile, OfAFullDiskIsStorageFull) {
+  const TemporaryFolder folder;
+  const auto file = NewFile(folder / "file");
+  file->set_allocate_for_testing([](std::intptr_t, std::uint64_t, std::uint64_t) { return ENOSPC; });
+  EXPECT_EQ(MapFile(file, 8192).status().code(), StatusCode::kStorageFull);
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
-import { readFileSync, writeFileSync } from 'node:fs'
-import { KvbmError } from '@kvbm/core'
-import { createTransferRuntime } from '@kvbm/storage'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { KvbmError, type Storage } from '@kvbm/core'
+import { createTransferRuntime, defaultTransferRuntime, type NativeTransferRuntime, wrapMemory } from '@kvbm/storage'
 import { expect, test } from 'vitest'
 import { BlockSource } from '../src/block-source.js'
 import type { HandOver } from '../src/index.js'
@@ -11,6 +11,7 @@ function makePool(options: Partial<ScratchPoolOptions> = {}) {
   const pool = new ScratchPool({ runtime, ...options })
   return {
     pool,
+    runtime,
     async [Symbol.asyncDispose]() {
       await pool.close()
       await runtime.close()
@@ -138,3 +139,86 @@ test('a gathering that fails spoils its storage, also when a driver keeps that t
   )
   expect(await region()).not.toBe(before)
 })
+
+const { kind } = defaultTransferRuntime().binding.describe()
+const isMapping = kind === 'native' && process.platform === 'linux' && existsSync('/dev/shm')
+const mappedTest = isMapping ? test : test.skip
+if (!isMapping) console.warn('skipped: files cannot be mapped here, which needs the native core and /dev/shm')
+
+test('a file to be read has at least the size asked for, and what is copied there is in the file', async () => {
+  await using world = makePool()
+  for (const sizeBytes of [5000, 100, 70_000]) {
+    await world.pool.lendToRead({ sizeBytes, file: true }, async ({ path, storage }) => {
+      expect(storage.sizeBytes).toBeGreaterThanOrEqual(sizeBytes)
+      const bytes = Uint8Array.from({ length: sizeBytes }, (_, index) => index % 251)
+      await copyInto(world.runtime, bytes, storage)
+      expect(Uint8Array.from(readFileSync(path!).subarray(0, sizeBytes))).toEqual(bytes)
+    })
+  }
+})
+
+mappedTest('a file to be read is memory, of a size that serves prompts of about that length again', async () => {
+  await using world = makePool()
+  const area = (sizeBytes: number) =>
+    world.pool.lendToRead({ sizeBytes, file: true }, async ({ storage }) => {
+      expect(storage.describe().facts.mapped).toBe(true)
+      return storage.regionId
+    })
+  const first = await area(100_000)
+  expect(await area(104_000)).toBe(first)
+  expect(await area(60_000)).toBe(first)
+  expect(await area(10_000)).not.toBe(first)
+})
+
+mappedTest('an engine that saves never gets a file that others read, and the other way round', async () => {
+  await using world = makePool()
+  const saved = await world.pool.lend({ sizeBytes: 100_000, file: true }, async ({ storage }) => storage.regionId)
+  await world.pool.lendToRead({ sizeBytes: 100_000, file: true }, async ({ storage }) => {
+    expect(storage.regionId).not.toBe(saved)
+  })
+  const again = await world.pool.lend({ sizeBytes: 100_000, file: true }, async ({ storage }) => storage.regionId)
+  expect(again).toBe(saved)
+})
+
+mappedTest('what is prepared is what the first restore gets, and bounded', async () => {
+  await using world = makePool({ idleBytesMax: 4 * 2 ** 20 })
+  world.pool.prepare(2 ** 20)
+  world.pool.prepare(2 ** 20)
+  const found = await world.pool.lendToRead({ sizeBytes: 2 ** 20 + 1000, file: true }, async ({ storage }) => {
+    // Nothing else was made for it.
+    expect(world.pool.status().idleBytes).toBe(0)
+    return storage.sizeBytes
+  })
+  expect(found).toBeLessThan(1.25 * 2 ** 20)
+  world.pool.prepare(2 ** 40)
+  await world.pool.lendToRead({ sizeBytes: 3 * 2 ** 20, file: true }, async ({ storage }) => {
+    expect(storage.sizeBytes).toBe(4 * 2 ** 20)
+  })
+})
+
+test('preparing nothing, or beside a close, leaves nothing behind', async () => {
+  const world = makePool()
+  world.pool.prepare(0)
+  expect(world.pool.status().idleBytes).toBe(0)
+  world.pool.prepare(2 ** 20)
+  await world.pool.close()
+  world.pool.prepare(2 ** 20)
+  expect(world.pool.status().idleBytes).toBe(0)
+  await world[Symbol.asyncDispose]()
+})
+
+test('where there is no room for all that is idle, what was lent last stays', async () => {
+  await using world = makePool({ idleBytesMax: 100_000 })
+  const region = (sizeBytes: number) =>
+    world.pool.lend({ sizeBytes, file: false }, async ({ storage }) => storage.regionId)
+  const small = await region(20_000)
+  const large = await region(90_000)
+  expect(await region(90_000)).toBe(large)
+  expect(await region(20_000)).not.toBe(small)
+})
+
+async function copyInto(runtime: NativeTransferRuntime, bytes: Uint8Array, storage: Storage): Promise<void> {
+  const source = wrapMemory(bytes, { runtime })
+  await runtime.submit({ runs: Float64Array.of(source.regionId, 0, storage.regionId, 0, bytes.length) })
+  await source.close()
+}

@@ -25,9 +25,12 @@ export async function soundInOrder(
   let begun = 0
   let sound = 0
   const begin = (): void => {
-    const part = { count: Math.min(partMax, count - begun), at: begun }
-    begun += part.count
-    running.push({ count: part.count, sound: take(part.at, part.count) })
+    const part = Math.min(partMax, count - begun)
+    const found = take(begun, part)
+    // Heard when its turn comes, or not at all.
+    found.catch(() => {})
+    running.push({ count: part, sound: found })
+    begun += part
   }
   try {
     while (sound < count) {
