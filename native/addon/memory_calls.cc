@@ -80,7 +80,8 @@ Napi::Value CommitMemory(const Napi::CallbackInfo& info) {
     const Region region = MemoryRegion(info);
     if (!region.memory->IsLasting()) {
       throw Napi::RangeError::New(
-          info.Env(), "Adopted memory and mapped files cannot be committed: they are real already.");
+          info.Env(),
+          "Adopted memory and mapped files cannot be committed: they are real already.");
     }
     const double offset = ToNumber("offset", info[1]);
     const double length = ToNumber("length", info[2]);

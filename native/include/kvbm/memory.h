@@ -34,7 +34,8 @@ class MemoryOwner {
   virtual ~MemoryOwner() = default;
   /// The bytes as they are now; an owner whose memory was taken away has none.
   virtual std::span<std::byte> Bytes() const = 0;
-  /// Whether it is there until it is destroyed: only then may windows show it and other threads commit it.
+  /// Whether it is there until it is destroyed: only then may windows show it and other threads
+  /// commit it.
   virtual bool IsLasting() const = 0;
 };
 
@@ -93,8 +94,9 @@ class Memory {
 /// `kStorageFull` when refused.
 Result<std::unique_ptr<MemoryOwner>> MapMemory(std::uint64_t size_bytes);
 
-/// A file's first bytes as memory, reserved there and real; null where the system or the file system has no
-/// safe way to it. Whoever cuts the file takes the bytes behind its end away, for copies that begin later.
+/// A file's first bytes as memory, reserved there and real; null where the system or the file
+/// system has no safe way to it. Whoever cuts the file takes the bytes behind its end away, for
+/// copies that begin later.
 Result<std::unique_ptr<MemoryOwner>> MapFile(std::shared_ptr<File> file, std::uint64_t size_bytes);
 
 /// Whether the system lets us lock any memory at all.

@@ -44,8 +44,8 @@ CommitOutcome PageLocks::LockBySystem(const MutexLock&, std::span<std::byte> pag
   if (error != 0) {
     if (!refusal.empty()) refusal += "; ";
     return {.locked = LockKind::kTouched,
-            .note = Text(refusal, "the system refused to lock ", pages.size(), " bytes (errno ", error,
-                         "): ", platform::LockLimitAdvice())};
+            .note = Text(refusal, "the system refused to lock ", pages.size(), " bytes (errno ",
+                         error, "): ", platform::LockLimitAdvice())};
   }
   held_.emplace(pages.data(), Held{pages.size(), LockKind::kOs});
   return {.locked = LockKind::kOs, .note = std::move(refusal)};

@@ -81,8 +81,8 @@ int AllocateRange(FileHandle file, std::uint64_t offset, std::uint64_t length);
 /// Makes the file at least this long, without space for it.
 int ExtendTo(FileHandle file, std::uint64_t size_bytes);
 int SyncFile(FileHandle file);
-/// The file's first bytes as memory, all of them real; null where that cannot be had. The file must be
-/// as long and have its space, or touching the memory ends the process.
+/// The file's first bytes as memory, all of them real; null where that cannot be had. The file must
+/// be as long and have its space, or touching the memory ends the process.
 std::byte* MapFile(FileHandle file, std::size_t size_bytes);
 void UnmapFile(std::byte* begin, std::size_t size_bytes);
 

@@ -35,7 +35,8 @@ constexpr std::size_t kRegionsAtOnce = 256;
 
 using Regions = std::array<PageRegion, kRegionsAtOnce>;
 
-/// How many regions were found between `scan.start` and `scan.walk_end`, where it stopped; negative when refused.
+/// How many regions were found between `scan.start` and `scan.walk_end`, where it stopped; negative
+/// when refused.
 int Scan(int descriptor, PageScan& scan, Regions& regions) {
   scan.regions = reinterpret_cast<std::uint64_t>(regions.data());
   scan.region_count = regions.size();
