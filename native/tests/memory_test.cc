@@ -126,7 +126,8 @@ TEST(MappedFile, ThatWasCutHasNoBytesBehindItsEnd) {
 TEST(MappedFile, OfAFullDiskIsStorageFull) {
   const TemporaryFolder folder;
   const auto file = NewFile(folder / "file");
-  file->set_allocate_for_testing([](std::intptr_t, std::uint64_t, std::uint64_t) { return ENOSPC; });
+  file->set_allocate_for_testing(
+      [](std::intptr_t, std::uint64_t, std::uint64_t) { return ENOSPC; });
   EXPECT_EQ(MapFile(file, 8192).status().code(), StatusCode::kStorageFull);
 }
 

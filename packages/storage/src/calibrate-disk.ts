@@ -74,7 +74,7 @@ class Trial {
     if (!file.direct) throw new RangeError(`${path}: ${file.note}`)
     const memory = binding.createMemory(MEMORY_BYTES)
     owned.defer(() => binding.closeRegion(memory.id))
-    binding.commitMemory(memory.id, 0, MEMORY_BYTES, false)
+    await binding.commitMemory(memory.id, 0, MEMORY_BYTES, false)
     const engine = binding.createEngine({ threads: 1, diskThreads: Math.max(...DEPTHS) })
     owned.defer(() => binding.closeEngine(engine))
     await binding.reserveFile(file.id, 0, FILE_BYTES)
