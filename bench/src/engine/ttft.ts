@@ -20,9 +20,13 @@ const TAIL_TOKENS = 16
 
 /** Cold ÷ ours, by model and place. */
 const GOALS: Readonly<Record<string, Readonly<Record<string, Goal>>>> = {
-  'random:llama1b': { 'from host': { atLeast: 24 }, 'from disk after restart': { atLeast: 22 } },
-  'random:smol135': { 'from host': { atLeast: 11.6 } },
+  'random:llama1b': { 'from host': { atLeast: 26 }, 'from disk after restart': { atLeast: 24 } },
+  'random:smol135': { 'from host': { atLeast: 12.5 }, 'from disk after restart': { atLeast: 12.5 } },
 }
+
+/** Parts that are ours, in milliseconds, for 33.6 MB: the other model has less. */
+const RESTORE_GOAL: Goal = { atMost: 35 }
+const CAPTURE_GOAL: Goal = { atMost: 30 }
 
 /** Time to the first token of a prompt whose prefix was seen before: every way to it, in turn. */
 export async function ttft({ models, rounds }: TtftOptions): Promise<Report[]> {
@@ -90,7 +94,7 @@ function figuresOf(
   const timesOf = (name: string): number[] => samples.get(name)!.map(({ ms }) => ms)
   const times = [...samples.keys()].flatMap((name) => {
     const restores = samples.get(name)!.flatMap(({ restoreMs }) => restoreMs ?? [])
-    const part = restores.length === 0 ? [] : [figure(`  of it restoring`, 'ms', restores)]
+    const part = restores.length === 0 ? [] : [figure(`  of it restoring`, 'ms', restores, RESTORE_GOAL)]
     return [figure(name, 'ms', timesOf(name)), ...part]
   })
   const gains = [...samples.keys()]
@@ -103,11 +107,17 @@ function figuresOf(
       `capture of ${captures[0]!.blocks} blocks`,
       'ms',
       captures.map(({ ms }) => ms),
+      CAPTURE_GOAL,
     ),
     figure(
       '  of it the engine stands still',
       'ms',
       captures.map(({ stallMs }) => stallMs),
+    ),
+    figure(
+      '  of it storing',
+      'ms',
+      captures.map(({ ms, stallMs }) => ms - stallMs),
     ),
     figure('stored for the prefix, blocks', 'bytes', [ourBytes]),
     figure('stored for the prefix, state file', 'bytes', [fileBytes]),
