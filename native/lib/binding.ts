@@ -1,7 +1,7 @@
 import type { TransferJob } from '@kvbm/core'
 
 /** Raised with every change of the border below; the loader refuses a library that speaks another number. */
-export const ABI_VERSION = 4
+export const ABI_VERSION = 5
 
 /**
  * Windows of a memory region start at multiples of this and are twice as long (the last ones end with the region), so that any
