@@ -30,7 +30,6 @@ export class DiskTier {
   #disk!: Layout
   #sums!: Uint32Array
   #fresh = 0
-  #place = 0
   #placesInUse = 0
   #round = 0
 
@@ -55,7 +54,7 @@ export class DiskTier {
     const ids = scattered(this.#slots.numSlots, ++this.#round).subarray(0, roundBytes / this.#work.blockBytes)
     const cpu = process.cpuUsage()
     const started = performance.now()
-    await this.#move(ids, access === 'read' ? (batch) => this.#read(batch) : (batch) => this.#write(batch))
+    await this.#move(ids, access === 'read' ? (...batch) => this.#read(...batch) : (...batch) => this.#write(...batch))
     const ms = performance.now() - started
     const { user, system } = process.cpuUsage(cpu)
     return { amount: roundBytes, ms, cpuMs: (user + system) / 1000 }
@@ -87,7 +86,7 @@ export class DiskTier {
     this.#placesInUse = numBlocks
     await this.#openSlots('kept', this.#work.fileBytes)
     await this.#slots.reserve(all(this.#slots))
-    await this.#move(all(this.#slots), (batch) => this.#write(batch))
+    await this.#move(all(this.#slots), (...batch) => this.#write(...batch))
   }
 
   async #openFresh(): Promise<void> {
@@ -114,21 +113,25 @@ export class DiskTier {
   }
 
   /** Batches one after another, some at a time. */
-  async #move(ids: Uint32Array, batch: (ids: Uint32Array) => Promise<void>): Promise<void> {
+  async #move(ids: Uint32Array, batch: (ids: Uint32Array, hostIds: Uint32Array) => Promise<void>): Promise<void> {
     const blocks = BATCH_BYTES / this.#work.blockBytes
     let next = 0
-    const lane = async (): Promise<void> => {
-      while (next < ids.length) {
-        const from = next
+    // Each lane has memory of its own: batches end in any order.
+    const places = Math.floor(this.#placesInUse / BATCHES_AT_A_TIME)
+    const lane = async (_: unknown, index: number): Promise<void> => {
+      for (let place = 0; next < ids.length; place += blocks) {
+        const part = ids.subarray(next, next + blocks)
         next += blocks
-        await batch(ids.subarray(from, from + blocks))
+        await batch(
+          part,
+          part.map((_slot, at) => index * places + ((place + at) % places)),
+        )
       }
     }
-    await Promise.all(Array.from({ length: BATCHES_AT_A_TIME }, lane))
+    await Promise.all(Array.from({ length: BATCHES_AT_A_TIME }).map(lane))
   }
 
-  async #write(slots: Uint32Array): Promise<void> {
-    const hostIds = this.#hostIdsOf(slots)
+  async #write(slots: Uint32Array, hostIds: Uint32Array): Promise<void> {
     await this.#slots.reserve(slots)
     await this.#slots.invalidate(slots)
     const { runs } = planCopy({ from: this.#host, fromIds: hostIds, to: this.#disk, toIds: slots })
@@ -146,20 +149,12 @@ export class DiskTier {
     })
   }
 
-  async #read(slots: Uint32Array): Promise<void> {
-    const hostIds = this.#hostIdsOf(slots)
+  async #read(slots: Uint32Array, hostIds: Uint32Array): Promise<void> {
     const { runs } = planCopy({ from: this.#disk, fromIds: slots, to: this.#host, toIds: hostIds })
     const into = new Uint32Array(slots.length)
     await this.#runtime.submit({ runs, sums: { pieces: planPieces(this.#host, hostIds), into, when: 'after' } })
     const wrong = slots.find((slot, index) => this.#sums[slot] !== into[index])
     if (wrong !== undefined) throw new Error(`Slot ${wrong} was read with another checksum than it was written with.`)
-  }
-
-  /** Any place will do that no other batch in flight has. */
-  #hostIdsOf(slots: Uint32Array): Uint32Array {
-    this.#place = (this.#place + slots.length) % this.#placesInUse
-    const first = this.#place
-    return slots.map((_, index) => (first + index) % this.#placesInUse)
   }
 }
 
