@@ -7,7 +7,7 @@
 namespace kvbm::addon {
 
 /// See `ABI_VERSION` in lib/binding.ts: raised with every change of the border.
-inline constexpr int kAbiVersion = 5;
+inline constexpr int kAbiVersion = 6;
 
 Napi::Value SetErrorFactory(const Napi::CallbackInfo& info);
 Napi::Value Describe(const Napi::CallbackInfo& info);

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -77,6 +78,20 @@ void CheckColumns(std::span<const std::byte> table, const SlotColumns& found) {
   Promise(found.slots.size() + found.damaged <= table.size() / 64, "no record counts twice");
 }
 
+/// No slot stands before one that names it as its parent.
+void CheckOrder(const RecoveredSlots& found, const std::vector<HashWords>& hashes) {
+  std::map<HashWords, std::uint32_t> passed;
+  for (const std::uint32_t slot : found.slots) {
+    HashWords parent;
+    std::memcpy(parent.data(), &found.parents[4 * std::size_t{slot}], sizeof(parent));
+    const auto before = passed.find(parent);
+    Promise(found.positions[slot] == 0 || before == passed.end() ||
+                before->second != found.positions[slot] - 1,
+            "children come first");
+    passed[hashes[slot]] = found.positions[slot];
+  }
+}
+
 void CheckRecovered(std::span<const std::byte> table, const RecoverOptions& options,
                     const RecoveredSlots& found) {
   std::vector<HashWords> hashes(options.rows);
@@ -89,6 +104,7 @@ void CheckRecovered(std::span<const std::byte> table, const RecoverOptions& opti
     Promise(std::memcmp(&record[16], &hashes[slot], 16) == 0, "its hash is in its row");
     Promise(names.insert(hashes[slot]).second, "a hash stands once");
   }
+  CheckOrder(found, hashes);
   std::size_t entries = 0;
   for (const std::uint32_t entry : found.index) {
     if (entry == 0) continue;

@@ -1,7 +1,7 @@
 import type { TransferJob } from '@kvbm/core'
 
 /** Raised with every change of the border below; the loader refuses a library that speaks another number. */
-export const ABI_VERSION = 5
+export const ABI_VERSION = 6
 
 /**
  * Windows of a memory region start at multiples of this and are twice as long (the last ones end with the region), so that any
@@ -113,8 +113,11 @@ export interface RecoverOptions {
  */
 export interface RecoveredSlots {
   /**
-   * Slots with a record, ascending by generation: oldest first. A block that was evicted and cached again in another slot has two
-   * records until its first slot is used again; only the newer one is here.
+   * Slots with a record, in the order in which they may be given up: oldest first, but none before a child of it. From the newest to
+   * the oldest, each takes those ancestors that have no place yet along, the root as the newest; so blocks that were written head
+   * first come back with the tail in front, and an order that is right already stays. A parent is the block whose hash and position
+   * the child names. A block that was evicted and cached again in another slot has two records until its first slot is used again;
+   * only the newer one is here.
    */
   readonly slots: Uint32Array
   /** 1 where a slot has a record, be it an older one of its hash. */
@@ -234,7 +237,7 @@ export interface Binding {
   /** A table that ends early has no records there. */
   readSlots(file: number, tableOffset: number, slotCount: number): Promise<SlotRecords>
   /**
-   * Reads a table to go on from it: one scan, which checks, sorts by age and indexes by hash, in about the time that reading takes.
+   * Reads a table to go on from it: one scan, which checks, puts in order and indexes by hash, in about the time that reading takes.
    * A table that ends early has no records there.
    */
   recoverSlots(file: number, tableOffset: number, slotCount: number, options: RecoverOptions): Promise<RecoveredSlots>

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "kvbm/slot_table.h"
+#include "slots/children_first.h"
 #include "slots/slot_index.h"
 #include "slots/slot_order.h"
 #include "tests/world.h"
@@ -104,9 +105,71 @@ TEST(SlotIndex, TellsApartHashesOfOneHomeAndFindsTheOneThatIsThere) {
   EXPECT_EQ(SlotIndex::SlotOf(*found), 0U);
 }
 
+/// A table of blocks by slot, each with the slot of its parent or none, all found by their hashes.
+class Forest {
+ public:
+  static constexpr std::uint32_t kNone = ~0U;
+
+  explicit Forest(const std::vector<std::uint32_t>& parents)
+      : entries_(SlotIndex::EntriesFor(static_cast<std::uint32_t>(parents.size()))),
+        hashes_(parents.size()),
+        parents_(parents.size()),
+        positions_(parents.size()),
+        index_(entries_, hashes_) {
+    for (std::uint32_t slot = 0; slot < parents.size(); slot++) {
+      hashes_[slot] = {slot * 2654435761U, slot, 1, 2};
+      index_.Insert(slot);
+      std::uint32_t ancestor = parents[slot];
+      if (ancestor != kNone) parents_[slot] = {ancestor * 2654435761U, ancestor, 1, 2};
+      for (; ancestor != kNone; ancestor = parents[ancestor]) positions_[slot]++;
+    }
+  }
+
+  Lineage lineage() const { return {hashes_, parents_, positions_, index_}; }
+
+ private:
+  std::vector<std::uint32_t> entries_;
+  std::vector<HashWords> hashes_;
+  std::vector<HashWords> parents_;
+  std::vector<std::uint32_t> positions_;
+  SlotIndex index_;
+};
+
+TEST(ChildrenFirst, GivesEverySlotOnceAndNoneBeforeAChildOfIt) {
+  std::mt19937 random(5);
+  for (int round = 0; round < 50; round++) {
+    const auto count = static_cast<std::uint32_t>(1 + random() % 300);
+    std::vector<std::uint32_t> ranking(count);
+    std::iota(ranking.begin(), ranking.end(), 0U);
+    if (round % 2 == 1) std::ranges::shuffle(ranking, random);
+    std::vector<std::uint32_t> parents(count, Forest::kNone);
+    for (std::uint32_t i = 1; i < count; i++) {
+      const std::size_t above = random() % 4 == 0 ? random() % i : i - 1;
+      if (random() % 16 != 0) parents[ranking[i]] = ranking[above];
+    }
+    std::vector<std::uint32_t> by_age(count);
+    std::iota(by_age.begin(), by_age.end(), 0U);
+    if (round % 4 == 2) std::ranges::reverse(by_age);
+    if (round % 4 == 3) std::ranges::shuffle(by_age, random);
+    const Forest forest(parents);
+    std::vector<std::uint32_t> slots(count);
+    PutChildrenFirst(by_age, forest.lineage(), slots);
+    std::vector<bool> passed(count);
+    for (const std::uint32_t slot : slots) {
+      ASSERT_FALSE(passed[slot]) << "round " << round << ": slot " << slot << " twice";
+      passed[slot] = true;
+      ASSERT_TRUE(parents[slot] == Forest::kNone || !passed[parents[slot]])
+          << "round " << round << ": the parent of " << slot << " stands before it";
+    }
+    std::vector<std::uint32_t> again(count);
+    PutChildrenFirst(slots, forest.lineage(), again);
+    EXPECT_EQ(again, slots) << "round " << round << ": an order that is right is changed";
+  }
+}
+
 TEST(SlotOrder, IsThatOfAStableSortWhateverTheRange) {
   std::mt19937_64 random(7);
-  for (const std::uint64_t range : {1ULL, 100ULL, 5000ULL, 1ULL << 30, 1ULL << 40}) {
+  for (const std::uint64_t range : {1ULL, 100ULL, 5000ULL, 1ULL << 30, 1ULL << 40, 1ULL << 52}) {
     std::vector<std::uint64_t> ranks(5000);
     for (std::uint64_t& rank : ranks) rank = random() % (range + 1);
     std::vector<std::uint32_t> expected;

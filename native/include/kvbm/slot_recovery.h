@@ -41,8 +41,8 @@ struct RecoveredSlots {
   std::span<std::uint8_t> live;
   /// Finds `slots` by hash; see slots/slot_index.h.
   std::span<std::uint32_t> index;
-  /// Live slots, oldest first. Of several with one hash only the newest: the higher generation,
-  /// else the higher slot.
+  /// Live slots, the first to be evicted first: oldest first, but none before a child of it. Of
+  /// several with one hash only the newest: the higher generation, else the higher slot.
   std::span<std::uint32_t> slots;
   /// Live slots, older ones of a hash too.
   std::uint64_t count = 0;

@@ -1,5 +1,6 @@
 import { HashIndex, hashIndexEntries, WORDS_PER_HASH } from '@kvbm/core'
 import type { RecoveredSlots, RecoverOptions, SlotRecords } from '../binding.js'
+import { childrenFirst } from './children-first.js'
 
 /** Records of a table, ascending by generation, as columns by slot. */
 export function recoveredSlots(records: SlotRecords, options: RecoverOptions): RecoveredSlots {
@@ -14,12 +15,13 @@ export function recoveredSlots(records: SlotRecords, options: RecoverOptions): R
   const kept = Array.from({ length: records.count }, (_, row) => row).filter((row) => fits(records, row, options))
   for (const row of kept) copyRow(columns, records, row)
   const slots = Uint32Array.from(kept, (row) => records.slots[row]!)
-  const index = new Uint32Array(hashIndexEntries(numSlots))
+  const entries = new Uint32Array(hashIndexEntries(numSlots))
+  const index = new HashIndex(columns.hashes, { entries, size: 0 })
   const { count, damaged } = records
   return {
     ...columns,
-    index,
-    slots: newestOfEach(slots, columns.hashes, index),
+    index: entries,
+    slots: childrenFirst(newestOfEach(slots, columns.hashes, index), columns, index),
     count: kept.length,
     damaged,
     dropped: records.slots.filter((_, row) => !fits(records, row, options)).sort(),
@@ -45,9 +47,8 @@ function copyRow(columns: Columns, records: SlotRecords, row: number): void {
 }
 
 /** Fills the index in the order of slots, as the native core does. Of several slots with one hash the newest counts. */
-function newestOfEach(slots: Uint32Array, hashes: Uint32Array, entries: Uint32Array): Uint32Array {
+function newestOfEach(slots: Uint32Array, hashes: Uint32Array, index: HashIndex): Uint32Array {
   const age = new Map(Array.from(slots, (slot, row) => [slot, row]))
-  const index = new HashIndex(hashes, { entries, size: 0 })
   const superseded = new Set<number>()
   for (const slot of slots.toSorted()) {
     const other = index.find(hashes, slot * WORDS_PER_HASH)

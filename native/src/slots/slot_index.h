@@ -6,6 +6,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 namespace kvbm {
@@ -40,21 +41,20 @@ class SlotIndex {
 
   /// Adds a slot and gives null; or changes nothing and gives the entry of one with its hash.
   std::uint32_t* Insert(std::uint32_t slot) {
-    const HashWords& hash = hashes_[slot];
-    const std::uint32_t entry = EntryOf(slot);
-    for (std::uint32_t at = HomeOf(hash);; at = (at + 1) & mask_) {
-      std::uint32_t& found = entries_[at];
-      if (found == 0) {
-        found = entry;
-        return nullptr;
-      }
-      const bool same_tag = (found ^ entry) >> kSlotBits == 0;
-      if (same_tag && hashes_[SlotOf(found)] == hash) return &found;
-    }
+    std::uint32_t& entry = PlaceOf(hashes_[slot]);
+    if (entry != 0) return &entry;
+    entry = EntryOf(slot);
+    return nullptr;
+  }
+
+  /// The slot with this hash.
+  std::optional<std::uint32_t> Find(const HashWords& hash) const {
+    const std::uint32_t entry = PlaceOf(hash);
+    return entry == 0 ? std::nullopt : std::optional(SlotOf(entry));
   }
 
   std::uint32_t EntryOf(std::uint32_t slot) const {
-    return std::max(hashes_[slot][1] & kTagMask, 1U) << kSlotBits | slot;
+    return TagOf(hashes_[slot]) << kSlotBits | slot;
   }
   static std::uint32_t SlotOf(std::uint32_t entry) { return entry & kSlotMask; }
 
@@ -62,6 +62,18 @@ class SlotIndex {
   static constexpr int kSlotBits = 27;
   static constexpr std::uint32_t kSlotMask = (std::uint32_t{1} << kSlotBits) - 1;
   static constexpr std::uint32_t kTagMask = 31;
+
+  static std::uint32_t TagOf(const HashWords& hash) { return std::max(hash[1] & kTagMask, 1U); }
+
+  /// The entry of the slot with this hash, or the empty one where it would be.
+  std::uint32_t& PlaceOf(const HashWords& hash) const {
+    const std::uint32_t tag = TagOf(hash);
+    for (std::uint32_t at = HomeOf(hash);; at = (at + 1) & mask_) {
+      std::uint32_t& entry = entries_[at];
+      if (entry == 0) return entry;
+      if (entry >> kSlotBits == tag && hashes_[SlotOf(entry)] == hash) return entry;
+    }
+  }
 
   std::uint32_t HomeOf(const HashWords& hash) const {
     return ((hash[0] ^ (hash[2] * 0x85ebca6bU)) * 0x9e3779b1U) >> shift_;

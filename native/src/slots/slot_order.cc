@@ -1,20 +1,14 @@
 #include "slots/slot_order.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
+#include <tuple>
 #include <utility>
 
 #include "memory/huge_array.h"
 
 namespace kvbm {
 namespace {
-
-constexpr int kDigitBits = 11;
-constexpr std::size_t kDigits = std::size_t{1} << kDigitBits;
-
-/// The rank above the lowest in the upper half, the slot in the lower.
-using Key = std::uint64_t;
 
 struct Range {
   std::uint64_t lowest = ~std::uint64_t{0};
@@ -33,41 +27,51 @@ Range RangeOf(std::span<const std::uint64_t> ranks) {
   return range;
 }
 
-void CollectKeys(std::span<const std::uint64_t> ranks, std::uint64_t lowest,
-                 std::span<Key> keys) {
-  std::size_t at = 0;
+/// Ranks cut into buckets of the same width, about as many as there are ranks: a power of two, so
+/// that one shift finds the bucket. Where ranks lie close together, each has a bucket of its own.
+class Buckets {
+ public:
+  /// There is at least one rank.
+  explicit Buckets(const Range& range)
+      : lowest_(range.lowest),
+        shift_(std::max(0, WidthOf(range.highest - range.lowest) - WidthOf(range.count))),
+        count_(((range.highest - range.lowest) >> shift_) + 1) {}
+
+  std::size_t Of(std::uint64_t rank) const { return (rank - lowest_) >> shift_; }
+  std::size_t count() const { return count_; }
+  /// Whether ranks in one bucket may differ.
+  bool are_mixed() const { return shift_ > 0; }
+
+ private:
+  static int WidthOf(std::uint64_t number) { return static_cast<int>(std::bit_width(number)); }
+
+  const std::uint64_t lowest_;
+  const int shift_;
+  const std::size_t count_;
+};
+
+/// Writes slots bucket by bucket, ascending in each. `ends`, all zero, become those of the buckets.
+void Distribute(std::span<const std::uint64_t> ranks, const Buckets& buckets,
+                std::span<std::uint32_t> ends, std::span<std::uint32_t> slots) {
+  for (const std::uint64_t rank : ranks) {
+    if (rank != kNoRank) ends[buckets.Of(rank)]++;
+  }
+  std::uint32_t sum = 0;
+  for (std::uint32_t& end : ends) sum += std::exchange(end, sum);
   for (std::size_t slot = 0; slot < ranks.size(); slot++) {
-    if (ranks[slot] != kNoRank) keys[at++] = (ranks[slot] - lowest) << 32 | slot;
+    if (ranks[slot] == kNoRank) continue;
+    slots[ends[buckets.Of(ranks[slot])]++] = static_cast<std::uint32_t>(slot);
   }
 }
 
-/// One stable pass by a digit of the upper half.
-void SortByDigit(std::span<const Key> from, std::span<Key> to, int shift) {
-  const auto digit = [shift](Key key) { return key >> shift & (kDigits - 1); };
-  std::array<std::size_t, kDigits> places = {};
-  for (const Key key : from) places[digit(key)]++;
-  std::size_t sum = 0;
-  for (std::size_t& place : places) sum += std::exchange(place, sum);
-  for (const Key key : from) to[places[digit(key)]++] = key;
-}
-
-/// Sorted keys, in one of the two.
-std::span<Key> Sort(std::span<Key> keys, std::span<Key> scratch, int bits) {
-  if (std::ranges::is_sorted(keys)) return keys;
-  for (int done = 0; done < bits; done += kDigitBits) {
-    SortByDigit(keys, scratch, 32 + done);
-    std::swap(keys, scratch);
+void SortEach(std::span<const std::uint32_t> ends, std::span<const std::uint64_t> ranks,
+              std::span<std::uint32_t> slots) {
+  const auto age = [ranks](std::uint32_t slot) { return std::tuple(ranks[slot], slot); };
+  std::uint32_t begin = 0;
+  for (const std::uint32_t end : ends) {
+    if (end - begin > 1) std::ranges::sort(slots.subspan(begin, end - begin), {}, age);
+    begin = end;
   }
-  return keys;
-}
-
-/// Where ranks lie so far apart that a key cannot hold both.
-void SortByComparing(std::span<const std::uint64_t> ranks, std::span<std::uint32_t> slots) {
-  std::size_t at = 0;
-  for (std::size_t slot = 0; slot < ranks.size(); slot++) {
-    if (ranks[slot] != kNoRank) slots[at++] = static_cast<std::uint32_t>(slot);
-  }
-  std::ranges::stable_sort(slots, {}, [&](std::uint32_t slot) { return ranks[slot]; });
 }
 
 }  // namespace
@@ -76,17 +80,10 @@ Result<std::size_t> OrderSlots(std::span<const std::uint64_t> ranks,
                                std::span<std::uint32_t> slots) {
   const Range range = RangeOf(ranks);
   if (range.count == 0) return range.count;
-  const std::uint64_t widest = range.highest - range.lowest;
-  if (widest >> 32 != 0) {
-    SortByComparing(ranks, slots.first(range.count));
-    return range.count;
-  }
-  KVBM_ASSIGN_OR_RETURN(const auto keys, HugeArray<Key>::Of(range.count));
-  KVBM_ASSIGN_OR_RETURN(const auto scratch, HugeArray<Key>::Of(range.count));
-  CollectKeys(ranks, range.lowest, keys.span());
-  const auto sorted = Sort(keys.span(), scratch.span(), static_cast<int>(std::bit_width(widest)));
-  const auto slot_of = [](Key key) { return static_cast<std::uint32_t>(key); };
-  std::ranges::transform(sorted, slots.begin(), slot_of);
+  const Buckets buckets(range);
+  KVBM_ASSIGN_OR_RETURN(const auto ends, HugeArray<std::uint32_t>::Of(buckets.count()));
+  Distribute(ranks, buckets, ends.span(), slots);
+  if (buckets.are_mixed()) SortEach(ends.span(), ranks, slots);
   return range.count;
 }
 

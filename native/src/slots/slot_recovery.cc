@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "memory/huge_array.h"
+#include "slots/children_first.h"
 #include "slots/slot_index.h"
 #include "slots/slot_order.h"
 #include "slots/slot_record.h"
@@ -17,8 +18,9 @@ namespace {
 /// Bytes of a table read at a time.
 constexpr std::size_t kPartBytes = std::size_t{4} << 20;
 constexpr std::size_t kPartRecords = kPartBytes / kSlotRecordBytes;
-/// One indexes while others read and check; more find nothing to do.
-constexpr std::size_t kThreads = 3;
+/// One indexes while others read and check, so that the disk always has some to read; more find
+/// nothing to do.
+constexpr std::size_t kThreads = 4;
 /// Slots between looking ahead and inserting: a miss of the cache takes about so long.
 constexpr std::size_t kPrefetchSlots = 16;
 
@@ -43,6 +45,10 @@ Result<RecoveredSlots> Allocate(std::uint32_t rows) {
   return found;
 }
 
+std::span<HashWords> HashesIn(std::span<std::uint32_t> words) {
+  return {reinterpret_cast<HashWords*>(words.data()), words.size() / 4};
+}
+
 /// What one part of a table adds to the columns.
 struct PartSummary {
   std::uint64_t count = 0;
@@ -59,7 +65,7 @@ class Recovery {
         table_offset_(table_offset),
         options_(options),
         found_(found),
-        hashes_(reinterpret_cast<HashWords*>(found.hashes.data()), options.rows),
+        hashes_(HashesIn(found.hashes)),
         ranks_(ranks),
         index_(found.index, hashes_) {}
 
@@ -191,8 +197,13 @@ Result<RecoveredSlots> RecoverSlots(const File& file, std::uint64_t table_offset
   KVBM_ASSIGN_OR_RETURN(RecoveredSlots found, Allocate(options.rows));
   KVBM_ASSIGN_OR_RETURN(const auto ranks, HugeArray<std::uint64_t>::Of(options.rows));
   KVBM_RETURN_IF_ERROR(Recovery(file, table_offset, options, found, ranks.span()).Run());
-  KVBM_ASSIGN_OR_RETURN(const std::size_t ordered, OrderSlots(ranks.span(), found.slots));
-  found.slots = found.slots.first(ordered);
+  KVBM_ASSIGN_OR_RETURN(const auto by_age, HugeArray<std::uint32_t>::Of(options.rows));
+  KVBM_ASSIGN_OR_RETURN(const std::size_t count, OrderSlots(ranks.span(), by_age.span()));
+  found.slots = found.slots.first(count);
+  const std::span<const HashWords> hashes = HashesIn(found.hashes);
+  const SlotIndex index(found.index, hashes);
+  PutChildrenFirst(by_age.span().first(count),
+                   {hashes, HashesIn(found.parents), found.positions, index}, found.slots);
   return found;
 }
 

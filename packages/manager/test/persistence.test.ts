@@ -21,6 +21,19 @@ test('blocks on disk are found and right after reopening', async () => {
   )
 })
 
+test('after reopening, too, the tail of a prompt is evicted from disk before its head', async () => {
+  using dir = temporaryDirectory()
+  const disk = { numBlocks: 6, path: dir.path }
+  const before = await openManager({ host: 8, disk })
+  const { hashes, kept } = await compute(before, 6)
+  await before.settled()
+  kept.release()
+  await before.close()
+  await using after = await openManager({ host: 8, disk })
+  after.disk.allocate(2).release()
+  expect([...after.disk.scan(hashes)]).toEqual([1, 1, 1, 1, 0, 0])
+})
+
 test('blocks on disk get no name without a record: their handle refuses, and the manager names them for good', async () => {
   using dir = temporaryDirectory()
   const disk = { numBlocks: 4, path: dir.path }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { HashIndex, hashIndexEntries } from '@kvbm/core'
 import type { Binding, RecoverOptions, SlotRows } from '../../binding.js'
 import type { CaseTable } from '../conformance-case.js'
-import { pattern } from '../conformance-world.js'
+import { type ConformanceWorld, pattern } from '../conformance-world.js'
 
 const SLOT_BYTES = 4096
 /** More records than are read at once. */
@@ -108,6 +108,49 @@ export const recoveryCases: CaseTable = {
     assert.ok(Buffer.from(entries.buffer).equals(bytesOf(found.index)), 'the index differs')
   },
 
+  'a chain that was written head first comes tail first, as young as its youngest block': async (world) => {
+    assert.deepEqual(await orderOf(world, [-1, -1, 1, 2]), [0, 3, 2, 1])
+  },
+
+  'an order in which no parent stands before a child stays': async (world) => {
+    assert.deepEqual(await orderOf(world, [3, 2, -1, -1]), [0, 1, 2, 3])
+  },
+
+  'a parent that was written long before comes behind its child, and its own parent behind it': async (world) => {
+    assert.deepEqual(await orderOf(world, [-1, 0, -1, 1]), [2, 3, 1, 0])
+  },
+
+  'chains scattered over the table come in the order of the contract': async (world) => {
+    const parents = Array.from({ length: SCATTERED }, (_, block) => parentOf(block))
+    assert.deepEqual(await orderOf(world, parents), expectedOrder(parents))
+  },
+
+  'who names a block of another position, itself, or nobody as its parent, moves nobody': async (world) => {
+    const file = await world.file()
+    await write(world.binding, file, [
+      { slot: 0, generation: 1, hash: 1, parent: 2, position: 1 },
+      { slot: 1, generation: 2, hash: 2, parent: 1, position: 1 },
+      { slot: 2, generation: 3, hash: 3, parent: 3, position: 7 },
+      { slot: 3, generation: 4, hash: 4, parent: 9, position: 1 },
+      { slot: 4, generation: 5, hash: 5, parent: 3, position: 0 },
+      { slot: 5, generation: 6, hash: 6, parent: 3, position: 2 ** 32 - 1 },
+    ])
+    const { slots } = await world.binding.recoverSlots(file, OFFSET, 6, options(6))
+    assert.deepEqual([...slots], [0, 1, 2, 3, 4, 5])
+  },
+
+  'an older record of a hash is no parent of anybody': async (world) => {
+    const file = await world.file()
+    await write(world.binding, file, [
+      { slot: 4, generation: 1, hash: 1, parent: 0, position: 0 },
+      { slot: 2, generation: 2, hash: 2, parent: 1, position: 1 },
+      { slot: 0, generation: 3, hash: 1, parent: 0, position: 0 },
+      { slot: 3, generation: 4, hash: 3, parent: 2, position: 2 },
+    ])
+    const { slots } = await world.binding.recoverSlots(file, OFFSET, 5, options(5))
+    assert.deepEqual([...slots], [3, 2, 0])
+  },
+
   'generations that lie far apart are in order, too': async (world) => {
     const file = await world.file()
     const generations = [2 ** 52, 3, 2 ** 40, 2 ** 33 + 1, 2 ** 33]
@@ -122,6 +165,53 @@ export const recoveryCases: CaseTable = {
 }
 
 const OFFSET = 4096
+/** Blocks of chains: more than lie in a cache line, fewer than the twin takes long for. */
+const SCATTERED = 5_000
+
+/** A number that looks like any, the same each time. */
+function mixed(number: number): number {
+  const spread = Math.imul(number ^ (number >>> 7), 0x9e3779b1) >>> 0
+  return (spread ^ (spread >>> 15)) >>> 0
+}
+
+/** One in eight begins a chain, most follow the block before or behind, others any block that comes to be before them. */
+function parentOf(block: number): number {
+  const choice = mixed(block) % 8
+  if (choice === 0) return -1
+  if (choice < 5) return block % 16 === 0 ? -1 : block - 1
+  return (mixed(block + SCATTERED) % Math.max(1, block)) - 1
+}
+
+/** From the youngest, each behind those of its ancestors that have no place yet; then the other way round. */
+function expectedOrder(parents: readonly number[]): number[] {
+  const placed = new Set<number>()
+  const place = (block: number): void => {
+    if (block < 0 || placed.has(block)) return
+    place(parents[block]!)
+    placed.add(block)
+  }
+  for (let block = parents.length - 1; block >= 0; block--) place(block)
+  return [...placed].reverse()
+}
+
+/** Blocks by their age, each with the number of its parent or −1, written to slots without order: their numbers as recovered. */
+async function orderOf(world: ConformanceWorld, parents: readonly number[]): Promise<number[]> {
+  const count = parents.length
+  const file = await world.file()
+  const depths: number[] = []
+  const depthOf = (block: number): number => (depths[block] ??= parents[block]! < 0 ? 0 : depthOf(parents[block]!) + 1)
+  const slots = parents.map((_, block) => block).sort((a, b) => mixed(a) - mixed(b))
+  const records = parents.map((parent, block) => ({
+    slot: slots[block]!,
+    generation: block + 1,
+    hash: block + 1,
+    parent: parent + 1,
+    position: depthOf(block),
+  }))
+  await write(world.binding, file, records)
+  const found = await world.binding.recoverSlots(file, OFFSET, count, options(count))
+  return Array.from(found.slots, (slot) => slots.indexOf(slot))
+}
 const FREE = [0, 0, 0, 0]
 
 function options(numSlots: number): RecoverOptions {
@@ -132,17 +222,20 @@ interface Written {
   readonly slot: number
   readonly generation: number
   readonly hash: number
+  /** Hash of the parent, which nobody has by default, as nobody has a position that fits. */
+  readonly parent?: number
+  readonly position?: number
   readonly length?: number
 }
 
 function write(binding: Binding, file: number, records: readonly Written[]): Promise<void> {
-  const words = (more: number) => Uint32Array.from(records.flatMap(({ hash }) => Array<number>(4).fill(hash + more)))
+  const words = (names: readonly number[]) => Uint32Array.from(names.flatMap((name) => Array<number>(4).fill(name)))
   const rows: SlotRows = {
     slots: Uint32Array.from(records, ({ slot }) => slot),
     generations: Float64Array.from(records, ({ generation }) => generation),
-    hashes: words(0),
-    parents: words(100),
-    positions: Uint32Array.from(records, ({ hash }) => hash + 200),
+    hashes: words(records.map(({ hash }) => hash)),
+    parents: words(records.map(({ hash, parent }) => parent ?? hash + 100)),
+    positions: Uint32Array.from(records, ({ hash, position }) => position ?? hash + 200),
     lengths: Uint32Array.from(records, ({ length }) => length ?? SLOT_BYTES),
     checksums: Uint32Array.from(records, ({ hash }) => hash + 300),
   }
