@@ -34,20 +34,6 @@ export class BlockList {
     this.#insert(this.#previous[this.#sentinel]!, id)
   }
 
-  /** Makes an empty list one of `count` blocks, from first to last. */
-  fill(count: number, idAt: (place: number) => number): void {
-    const next = this.#next
-    const previous = this.#previous
-    let last = this.#sentinel
-    for (let place = 0; place < count; place++) {
-      const id = idAt(place)
-      next[last] = id
-      previous[id] = last
-      last = id
-    }
-    this.#end(last, count)
-  }
-
   /** Removes all that are not to be kept. Those that stay keep their order; links of the others are not touched. */
   retain(isKept: (id: number) => boolean): void {
     let last = this.#sentinel

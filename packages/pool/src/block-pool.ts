@@ -210,9 +210,8 @@ export class BlockPool implements PoolFacts {
   }
 
   /**
-   * Puts cached blocks of an earlier process into an empty pool, given least recently used first. Where a parent stands before
-   * its child the parent is moved behind it. Emits `stored`. Throws `RangeError` and changes nothing when the pool is in use, an
-   * id is out of range or stands twice, a hash stands twice, or lengths do not fit.
+   * Puts cached blocks of an earlier process into an empty pool, given in the order of eviction. Emits `stored`. Throws `RangeError`
+   * and changes nothing when the pool is in use, an id is out of range or stands twice, a hash stands twice, or lengths do not fit.
    */
   restore(blocks: RestoredBlocks): void {
     this.#assertOpen()

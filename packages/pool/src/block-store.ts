@@ -3,7 +3,7 @@ import { DISCARDED, NONE, PRIMARY } from './block-table.js'
 import { Custody } from './custody.js'
 import type { Notifier } from './notifier.js'
 import type { PoolCounters } from './pool-counters.js'
-import { chains, indexOf, type RestoredBlocks, recentFirst } from './restore.js'
+import { chains, claim, indexOf, type RestoredBlocks, unclaim } from './restore.js'
 
 /**
  * `allow`: a name may have several blocks, and the caller keeps its own; `reject`: the caller gets the block that was
@@ -153,21 +153,33 @@ export class BlockStore {
     this.#settled()
   }
 
-  /** Free blocks become inactive ones with names. Returns the first row whose hash stands twice; then nothing has changed. */
+  /**
+   * Free blocks become inactive ones with names. Throws where one is not free, and returns the first row whose hash stands twice; then
+   * nothing has changed.
+   */
   restore(
     rows: RestoredBlocks,
     kind: { readonly algorithm: HashAlgorithm; readonly pageSize: number },
   ): number | undefined {
-    const index = indexOf(rows)
-    if (typeof index === 'number') return index
     const { table } = this.custody
+    const { ids } = rows
+    claim(ids, table)
+    const index = indexOf(rows)
+    if (typeof index === 'number') {
+      unclaim(ids, table)
+      return index
+    }
     this.custody.adoptNames(rows, index)
-    const ids = recentFirst(rows.ids, table, index)
     this.custody.revive(ids)
-    if (this.#notifier.wantsStored) for (const hashes of chains(table, ids, kind)) this.#notifier.stored(hashes)
+    if (this.#notifier.wantsStored) this.#tellStored(ids, kind)
     this.#counters.restored += ids.length
     this.#settled()
     return undefined
+  }
+
+  /** From the most recent to the oldest, so that the head of a chain is told first. */
+  #tellStored(ids: Uint32Array, kind: { readonly algorithm: HashAlgorithm; readonly pageSize: number }): void {
+    for (const hashes of chains(this.custody.table, ids.toReversed(), kind)) this.#notifier.stored(hashes)
   }
 
   #find(hashes: BlockHashes, index: number): number {

@@ -15,9 +15,9 @@ export const DISCARDED = 5
 /** Held by nobody and not handed out until it is released from quarantine. */
 export const QUARANTINED = 6
 
-/** `keeps`: the block holds no other block. */
+/** `kept`: the block holds no other block. */
 export const NONE = -1
-/** `keeps`: the block would hold its parent, which is not in the pool. */
+/** `kept`: the block would hold its parent, which is not in the pool. */
 export const ORPHAN = -2
 
 /**
@@ -29,10 +29,10 @@ export class BlockTable {
   readonly state: Uint8Array
   /** Handles that hold the block, plus held blocks that keep it. */
   readonly refs: Uint32Array
-  /** Which block this one holds while it is held itself: its parent, or the primary of a duplicate; or `NONE`, `ORPHAN`. */
-  readonly keeps: Int32Array
   /** 1: after its last release the block goes to quarantine, not to the free list. */
   readonly condemned: Uint8Array
+  /** One above what `kept` gives, so that memory no block has used says `NONE`. */
+  readonly #keeps: Int32Array
   #hashes: Uint32Array
   #parents: Uint32Array
   #positions: Uint32Array
@@ -41,11 +41,20 @@ export class BlockTable {
     this.count = count
     this.state = new Uint8Array(count)
     this.refs = new Uint32Array(count)
-    this.keeps = new Int32Array(count).fill(NONE)
     this.condemned = new Uint8Array(count)
+    this.#keeps = new Int32Array(count)
     this.#hashes = new Uint32Array(count * WORDS_PER_HASH)
     this.#parents = new Uint32Array(count * WORDS_PER_HASH)
     this.#positions = new Uint32Array(count)
+  }
+
+  /** Which block this one holds while it is held itself: its parent, or the primary of a duplicate; or `NONE`, `ORPHAN`. */
+  kept(id: number): number {
+    return this.#keeps[id]! - 1
+  }
+
+  keep(id: number, block: number): void {
+    this.#keeps[id] = block + 1
   }
 
   /** Four words per block: the names of primaries and duplicates. */

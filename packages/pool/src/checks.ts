@@ -1,5 +1,5 @@
 import { type BlockHashes, type HashAlgorithm, hashIndexEntries, invalidArgument, WORDS_PER_HASH } from '@kvbm/core'
-import { type BlockTable, COMPLETE, FREE, MUTABLE } from './block-table.js'
+import { type BlockTable, COMPLETE, MUTABLE } from './block-table.js'
 import type { Custody } from './custody.js'
 import type { RestoredBlocks } from './restore.js'
 
@@ -36,7 +36,7 @@ export function checkIds(table: BlockTable, ids: Uint32Array): void {
   }
 }
 
-export function checkRestorable(custody: Custody, { ids, hashes, parents, positions, index }: RestoredBlocks): void {
+export function checkRestorable(custody: Custody, { hashes, parents, positions, index }: RestoredBlocks): void {
   if (custody.held + custody.inactiveList.size > 0) {
     throw invalidArgument(
       'pool',
@@ -53,16 +53,4 @@ export function checkRestorable(custody: Custody, { ids, hashes, parents, positi
     throw invalidArgument('positions.length', `${total}, the blocks of the pool`, positions.length)
   if (index !== undefined && index.length !== hashIndexEntries(total))
     throw invalidArgument('index.length', `${hashIndexEntries(total)}, as a HashIndex of ${total} blocks`, index.length)
-  checkFreeAndDistinct(custody.table, ids)
-}
-
-function checkFreeAndDistinct(table: BlockTable, ids: Uint32Array): void {
-  const seen = new Uint8Array(table.count)
-  for (let index = 0; index < ids.length; index++) {
-    const id = ids[index]!
-    if (!(id < table.count)) throw invalidArgument(`ids[${index}]`, `a block id from 0 to ${table.count - 1}`, id)
-    if (seen[id] === 1) throw invalidArgument(`ids[${index}]`, 'every id once', id)
-    if (table.state[id] !== FREE) throw invalidArgument(`ids[${index}]`, 'a free block, not one in quarantine', id)
-    seen[id] = 1
-  }
 }

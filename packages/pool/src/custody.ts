@@ -12,6 +12,8 @@ import {
   PRIMARY,
   QUARANTINED,
 } from './block-table.js'
+import { FreeList } from './free-list.js'
+import { InactiveList } from './inactive-list.js'
 import type { RestoredBlocks } from './restore.js'
 
 /**
@@ -24,9 +26,9 @@ import type { RestoredBlocks } from './restore.js'
  */
 export class Custody {
   readonly table: BlockTable
-  readonly freeList: BlockList
+  readonly freeList: FreeList
   /** Primaries that nobody holds; the first was used least recently. */
-  readonly inactiveList: BlockList
+  readonly inactiveList: InactiveList
   #index: HashIndex
   #quarantined = 0
   #condemned = 0
@@ -37,9 +39,8 @@ export class Custody {
     const links = new Links(numBlocks, 2)
     this.table = new BlockTable(numBlocks)
     this.#index = new HashIndex(this.table.hashes)
-    this.freeList = new BlockList(links, numBlocks)
-    this.inactiveList = new BlockList(links, numBlocks + 1)
-    this.freeList.fill(numBlocks, (place) => place)
+    this.freeList = new FreeList(numBlocks, new BlockList(links, numBlocks))
+    this.inactiveList = new InactiveList(numBlocks, new BlockList(links, numBlocks + 1))
   }
 
   /** Every primary, by its hash. */
@@ -98,7 +99,7 @@ export class Custody {
     this.hold(primary, NONE)
     this.table.copyHash(primary, id)
     this.table.state[id] = DUPLICATE
-    this.table.keeps[id] = primary
+    this.table.keep(id, primary)
   }
 
   /** One more holder; the first one makes the block hold its parent, `above` if it is that, and so on up to a block that is held. */
@@ -131,12 +132,11 @@ export class Custody {
     this.#orphans = undefined
   }
 
-  /** Free blocks whose names are in table and index already become inactive: the first was used most recently. */
+  /** Free blocks that are primaries in table and index already become inactive: the first was used least recently. */
   revive(ids: Uint32Array): void {
     const { state } = this.table
-    for (let row = 0; row < ids.length; row++) state[ids[row]!] = PRIMARY
     this.freeList.retain((id) => state[id] === FREE)
-    this.inactiveList.fill(ids.length, (place) => ids[ids.length - 1 - place]!)
+    this.inactiveList.fill(ids)
   }
 
   /** Takes a block out of use, now or after its last release. `letGoOfDiscarded` must follow if it was a held primary. */
@@ -158,11 +158,12 @@ export class Custody {
 
   /** Children and duplicates of discarded blocks let them go. Walks the table: discarding held blocks is rare. */
   letGoOfDiscarded(): void {
-    const { keeps, state } = this.table
-    for (let id = 0; id < keeps.length; id++) {
-      const kept = keeps[id]!
+    const { table } = this
+    const { state } = table
+    for (let id = 0; id < table.count; id++) {
+      const kept = table.kept(id)
       if (kept < 0 || state[kept] !== DISCARDED) continue
-      keeps[id] = NONE
+      table.keep(id, NONE)
       if (state[id] === PRIMARY) this.#orphan(id)
       this.drop(kept)
     }
@@ -191,24 +192,24 @@ export class Custody {
 
   /** Notes what a held primary keeps. Returns the block to hold, or a negative number. */
   #attach(id: number, parent: number): number {
-    const { keeps, positions } = this.table
-    if (positions[id] === 0) keeps[id] = NONE
-    else if (parent >= 0) keeps[id] = this.table.isParent(parent, id) ? parent : NONE
+    const { table } = this
+    if (table.positions[id] === 0) table.keep(id, NONE)
+    else if (parent >= 0) table.keep(id, table.isParent(parent, id) ? parent : NONE)
     else this.#orphan(id)
-    return keeps[id]!
+    return table.kept(id)
   }
 
   #detach(id: number): number {
-    const kept = this.table.keeps[id]!
+    const kept = this.table.kept(id)
     if (kept === ORPHAN) this.#orphans?.remove(id)
-    this.table.keeps[id] = NONE
+    this.table.keep(id, NONE)
     return kept
   }
 
   #orphan(id: number): void {
     this.#orphans ??= new HashIndex(this.table.parents)
     this.#orphans.insert(id)
-    this.table.keeps[id] = ORPHAN
+    this.table.keep(id, ORPHAN)
   }
 
   /** Held blocks that were waiting for this parent hold it from now on. */

@@ -1,5 +1,4 @@
 import { assert, WORDS_PER_HASH } from '@kvbm/core'
-import type { BlockList } from './block-list.js'
 import { DISCARDED, DUPLICATE, FREE, MUTABLE, NONE, ORPHAN, PRIMARY, QUARANTINED } from './block-table.js'
 import type { Custody } from './custody.js'
 
@@ -12,7 +11,7 @@ export function checkCustody(custody: Custody): void {
   checkOrder(custody)
 }
 
-function membersOf(list: BlockList, count: number): Uint8Array {
+function membersOf(list: Iterable<number> & { readonly size: number }, count: number): Uint8Array {
   const member = new Uint8Array(count)
   let size = 0
   for (const id of list) {
@@ -74,7 +73,7 @@ function checkKeeping(custody: Custody): void {
   const keepers = new Uint32Array(table.count)
   let orphans = 0
   for (let id = 0; id < table.count; id++) {
-    const kept = table.keeps[id]!
+    const kept = table.kept(id)
     if (kept >= 0) keepers[kept]!++
     if (kept === ORPHAN) orphans++
     assert(keepsWhatItMust(custody, id), `block ${id}: state ${table.state[id]} keeps ${kept}`)
@@ -86,7 +85,7 @@ function checkKeeping(custody: Custody): void {
 }
 
 function keepsWhatItMust({ table, index }: Custody, id: number): boolean {
-  const kept = table.keeps[id]!
+  const kept = table.kept(id)
   const state = table.state[id]!
   if (state === DUPLICATE) return kept === NONE || index.find(table.hashes, id * WORDS_PER_HASH) === kept
   if (state !== PRIMARY || table.refs[id] === 0) return kept === NONE
@@ -108,6 +107,6 @@ function checkOrder({ table, index, inactiveList }: Custody): void {
   }
   for (let id = 0; id < table.count; id++) {
     const isHeld = table.state[id] === MUTABLE || table.state[id] === DISCARDED
-    assert(!isHeld || table.keeps[id] === NONE, `block ${id}: state ${table.state[id]} keeps ${table.keeps[id]}`)
+    assert(!isHeld || table.kept(id) === NONE, `block ${id}: state ${table.state[id]} keeps ${table.kept(id)}`)
   }
 }

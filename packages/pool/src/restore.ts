@@ -1,12 +1,15 @@
-import { BlockHashes, type HashAlgorithm, HashIndex, WORDS_PER_HASH } from '@kvbm/core'
-import type { BlockTable } from './block-table.js'
+import { BlockHashes, type HashAlgorithm, HashIndex, invalidArgument, WORDS_PER_HASH } from '@kvbm/core'
+import { type BlockTable, FREE, PRIMARY } from './block-table.js'
 
 /**
  * Cached blocks of an earlier process. Columns are by block id, a row for every block of the pool, and only rows of `ids` count.
- * The pool takes columns and index over: whoever gives them does not use them any more.
+ * The pool takes all of them over: whoever gives them does not use them any more.
  */
 export interface RestoredBlocks {
-  /** Blocks to restore, least recently used first. */
+  /**
+   * Blocks to restore in the order of eviction: least recently used first, but none before a child of it. That order is trusted, like
+   * `index`: a parent that is evicted too early leaves children that nobody can find.
+   */
   readonly ids: Uint32Array
   /** Four words per row, like `parents`. */
   readonly hashes: Uint32Array
@@ -28,47 +31,30 @@ export function indexOf({ ids, hashes, index }: RestoredBlocks): HashIndex | num
   return made
 }
 
-/**
- * The blocks from most recent to oldest, given from oldest to most recent, where a parent is at least as recent as its children:
- * before a block is placed, those of its ancestors that are not placed yet are, the root first. Blocks written head first come
- * back with the tail to be evicted first; an order that is right already stays as it is.
- */
-export function recentFirst(ids: Uint32Array, table: BlockTable, index: HashIndex): Uint32Array {
-  const order = new Uint32Array(ids.length)
-  const isPlaced = new Uint8Array(table.count)
-  let size = 0
-  for (let last = ids.length - 1; last >= 0; last--) {
-    const from = size
-    // The parent mostly is the block that was written right before: as long as it is, none is looked up.
-    let row = last
-    for (let id = ids[last]!; id >= 0 && isPlaced[id] === 0; row--) {
-      isPlaced[id] = 1
-      order[size++] = id
-      if (table.positions[id] === 0) break
-      const before = row > 0 ? ids[row - 1]! : -1
-      if (before >= 0 && table.isParent(before, id)) id = before
-      else {
-        id = registeredParent(table, index, id)
-        row = 0
-      }
+/** Makes primaries of free blocks. Where that is refused nothing has changed. */
+export function claim(ids: Uint32Array, table: BlockTable): void {
+  const { state } = table
+  for (let row = 0; row < ids.length; row++) {
+    const id = ids[row]!
+    if (state[id] !== FREE) {
+      const refusal = whyNotFree(row, id, table)
+      unclaim(ids.subarray(0, row), table)
+      throw refusal
     }
-    reverse(order, { from, to: size })
+    state[id] = PRIMARY
   }
-  return order
 }
 
-/** The registered block that is the parent of `id`, or −1. */
-function registeredParent(table: BlockTable, index: HashIndex, id: number): number {
-  const parent = index.find(table.parents, id * WORDS_PER_HASH)
-  return parent >= 0 && table.isParent(parent, id) ? parent : -1
+export function unclaim(ids: Uint32Array, { state }: BlockTable): void {
+  for (const id of ids) state[id] = FREE
 }
 
-function reverse(ids: Uint32Array, { from, to }: { readonly from: number; readonly to: number }): void {
-  for (let left = from, right = to - 1; left < right; left++, right--) {
-    const id = ids[left]!
-    ids[left] = ids[right]!
-    ids[right] = id
-  }
+function whyNotFree(row: number, id: number, { state, count }: BlockTable): RangeError {
+  const argument = `ids[${row}]`
+  if (id >= count) return invalidArgument(argument, `a block id from 0 to ${count - 1}`, id)
+  // The pool was empty before.
+  if (state[id] === PRIMARY) return invalidArgument(argument, 'every id once', id)
+  return invalidArgument(argument, 'a free block, not one in quarantine', id)
 }
 
 /** Names of `ids` as runs of consecutive blocks of one chain, in the order given. */

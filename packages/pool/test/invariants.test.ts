@@ -26,19 +26,19 @@ const damages: Readonly<Record<string, (custody: Custody) => void>> = {
   'a held block that nobody holds': ({ table }) => (table.refs[5] = 0),
   'a held block that is inactive': ({ inactiveList }) => inactiveList.push(0),
   'an inactive block that is in no list': ({ inactiveList }) => inactiveList.remove(2),
-  'a block that stands twice in a list': ({ freeList }) => freeList.push(6),
+  'a block that stands twice in a list': ({ freeList }) => freeList.unshift(6),
   'an inactive block that is held': ({ table }) => (table.refs[2] = 1),
   'a name that leads nowhere': ({ index }) => index.remove(1),
   'a name that was changed': ({ table }) => (table.hashes[1 * 4] = 77),
-  'a child that does not keep its parent': ({ table }) => (table.keeps[1] = NONE),
-  'a duplicate that keeps another block': ({ table }) => (table.keeps[4] = 1),
+  'a child that does not keep its parent': ({ table }) => table.keep(1, NONE),
+  'a duplicate that keeps another block': ({ table }) => table.keep(4, 1),
   'a parent with fewer references than children': ({ table }) => (table.refs[0] = 0),
   'a condemned block that is not counted': ({ table }) => (table.condemned[5] = 1),
-  'a block being filled that keeps another': ({ table }) => (table.keeps[5] = 0),
+  'a block being filled that keeps another': ({ table }) => table.keep(5, 0),
   'a discarded block that keeps its parent': ({ table }) => (table.state[1] = DISCARDED),
   'a parent that would go before its child': ({ inactiveList }) => {
-    inactiveList.remove(2)
-    inactiveList.unshift(2)
+    inactiveList.remove(3)
+    inactiveList.push(3)
   },
 }
 

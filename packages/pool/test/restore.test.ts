@@ -28,9 +28,9 @@ describe('restore', () => {
     expect(here.log).toEqual(['-9,7,8'])
   })
 
-  test('a chain that was written head first is evicted tail first, and told head first', () => {
+  test('a chain is evicted tail first, and told head first', () => {
     using here = world(5)
-    here.pool.restore(blocks(5, [0, 1, 0, 0], [1, 2, 1, 1], [4, 9, 0, 0], [2, 3, 2, 2]))
+    here.pool.restore(blocks(5, [4, 9, 0, 0], [2, 3, 2, 2], [1, 2, 1, 1], [0, 1, 0, 0]))
     expect(here.log).toEqual(['+1,2,3', '+9'])
     expect(here.events[0]?.hashes).toMatchObject({ start: 0, pageSize: 16, algorithm: 'sha256' })
     here.pool.allocate(5).release()
@@ -46,7 +46,7 @@ describe('restore', () => {
 
   test('a chain whose head is missing is told with its parent and position', () => {
     using here = world(4)
-    here.pool.restore(blocks(4, [1, 6, 5, 5], [0, 7, 6, 6]))
+    here.pool.restore(blocks(4, [0, 7, 6, 6], [1, 6, 5, 5]))
     expect(here.events).toHaveLength(1)
     expect(here.events[0]?.hashes).toMatchObject({ start: 5, parent: Uint32Array.of(5, 5, 5, 5) })
   })
@@ -66,9 +66,18 @@ describe('restore', () => {
 
   test('names of blocks that are not restored do not count', () => {
     using here = world(4)
-    here.pool.restore({ ...blocks(4, [2, 9, 0, 0], [1, 9, 0, 0], [3, 7, 9, 1]), ids: Uint32Array.of(2, 3) })
+    here.pool.restore({ ...blocks(4, [2, 9, 0, 0], [1, 9, 0, 0], [3, 7, 9, 1]), ids: Uint32Array.of(3, 2) })
     expect([here.pool.inactive, here.pool.free]).toEqual([2, 2])
     expect([...here.pool.match(chain([9, 7])).ids]).toEqual([2, 3])
+  })
+
+  test('what is free afterwards is handed out before anything is evicted', () => {
+    using here = world(6)
+    here.put(counted(2)).release()
+    here.pool.reset()
+    here.pool.restore(blocks(6, [5, 9, 0, 0], [2, 8, 0, 0]))
+    expect([...here.pool.allocate(5).ids].toSorted()).toEqual([0, 1, 3, 4, 5])
+    expect(here.log.at(-1)).toBe('-9')
   })
 
   test('an index that was made elsewhere is taken over', () => {

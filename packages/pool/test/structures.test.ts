@@ -1,9 +1,8 @@
-import { HashIndex } from '@kvbm/core'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { BlockList, Links } from '../src/block-list.js'
-import { BlockTable } from '../src/block-table.js'
-import { recentFirst } from '../src/restore.js'
+import { FreeList } from '../src/free-list.js'
+import { InactiveList } from '../src/inactive-list.js'
 
 describe('BlockList', () => {
   test('two lists over one pair of arrays do what two arrays would', () => {
@@ -29,13 +28,12 @@ describe('BlockList', () => {
     )
   })
 
-  test('a list is filled at once, and keeps what is to be kept, in order', () => {
+  test('a list keeps what is to be kept, in order', () => {
     const flags = fc.array(fc.boolean(), { minLength: 8, maxLength: 8 })
     fc.assert(
       fc.property(fc.uniqueArray(fc.nat({ max: 7 })), flags, (ids, kept) => {
         const list = new BlockList(new Links(8, 1), 8)
-        list.fill(ids.length, (place) => ids[place]!)
-        expect([[...list], list.size]).toEqual([ids, ids.length])
+        for (const id of ids) list.push(id)
         list.retain((id) => kept[id]!)
         const left = ids.filter((id) => kept[id])
         expect([[...list], list.size]).toEqual([left, left.length])
@@ -46,64 +44,53 @@ describe('BlockList', () => {
   })
 })
 
-/** Blocks by parent: each has a hash of its own; −1 begins a chain. */
-function forest(parents: readonly number[]): { ids: Uint32Array; table: BlockTable; index: HashIndex } {
-  const table = new BlockTable(parents.length)
-  const index = new HashIndex(table.hashes)
-  const depthOf = (id: number): number => (parents[id]! < 0 ? 0 : depthOf(parents[id]!) + 1)
-  for (const [id, parent] of parents.entries()) {
-    const backing = Uint32Array.of(...Array<number>(4).fill(parent + 1), ...Array<number>(4).fill(id + 1))
-    table.name(id, backing, 0, depthOf(id))
-    index.insert(id)
-  }
-  return { ids: Uint32Array.from(parents.keys()), table, index }
-}
-
-function ordered(parents: readonly number[]): number[] {
-  const { ids, table, index } = forest(parents)
-  return [...recentFirst(ids, table, index)]
-}
-
-describe('recentFirst', () => {
-  const anyForest = fc.array(fc.nat(), { minLength: 1, maxLength: 20 }).chain((numbers) =>
-    fc
-      .shuffledSubarray(
-        numbers.map((_, index) => index),
-        { minLength: numbers.length },
-      )
-      .map((rank) => ({ count: rank.length, parents: parentsOf(numbers, rank) })),
-  )
-
-  /** Row `rank[i]` has one of the rows `rank[0…i−1]` as its parent, or none. */
-  function parentsOf(numbers: readonly number[], rank: readonly number[]): number[] {
-    const parents = Array<number>(rank.length).fill(-1)
-    rank.forEach((row, index) => {
-      parents[row] = rank[(numbers[index]! % (index + 1)) - 1] ?? -1
-    })
-    return parents
-  }
-
-  test('has every row once, parents before children', () => {
+describe('InactiveList', () => {
+  test('does what an array would, whether blocks were restored or came since', () => {
+    const step = fc.tuple(fc.constantFrom('push', 'remove', 'shift', 'fill'), fc.nat({ max: 7 }))
+    const restored = fc.uniqueArray(fc.nat({ max: 7 }))
     fc.assert(
-      fc.property(anyForest, ({ count, parents }) => {
-        const order = ordered(parents)
-        expect(order.toSorted((a, b) => a - b)).toEqual(Array.from({ length: count }, (_, row) => row))
-        for (const [place, row] of order.entries()) {
-          if (parents[row]! >= 0) expect(order.indexOf(parents[row]!)).toBeLessThan(place)
+      fc.property(restored, fc.array(step, { maxLength: 40 }), (ids, steps) => {
+        const list = new InactiveList(8, new BlockList(new Links(8, 1), 8))
+        let model: number[] = []
+        for (const [kind, id] of [['fill', 0] as const, ...steps]) {
+          if (kind === 'fill' && model.length === 0) {
+            list.fill(Uint32Array.from(ids))
+            model = [...ids]
+          }
+          if (kind === 'shift' && model.length > 0) expect(list.shift()).toBe(model.shift())
+          if (kind === 'remove' && model.includes(id)) list.remove(model.splice(model.indexOf(id), 1)[0]!)
+          if (kind === 'push' && !model.includes(id)) {
+            list.push(id)
+            model.push(id)
+          }
+          expect([[...list], list.size]).toEqual([model, model.length])
         }
       }),
     )
   })
+})
 
-  test('keeps an order that is right already', () => {
-    expect(ordered([3, 2, -1, -1])).toEqual([3, 2, 1, 0])
-  })
-
-  test('brings a chain that was written head first before what was written earlier', () => {
-    expect(ordered([-1, -1, 1, 2])).toEqual([1, 2, 3, 0])
-  })
-
-  test('finds parents that were written long before, and walks on from there', () => {
-    expect(ordered([-1, 0, -1, 1])).toEqual([0, 1, 3, 2])
+describe('FreeList', () => {
+  test('does what an array of all ids would, whether they were taken before or not', () => {
+    const step = fc.tuple(fc.constantFrom('unshift', 'remove', 'shift', 'retain'), fc.nat({ max: 7 }))
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+        const list = new FreeList(8, new BlockList(new Links(8, 1), 8))
+        let model = [0, 1, 2, 3, 4, 5, 6, 7]
+        for (const [kind, id] of steps) {
+          if (kind === 'shift' && model.length > 0) expect(list.shift()).toBe(model.shift())
+          if (kind === 'remove' && model.includes(id)) list.remove(model.splice(model.indexOf(id), 1)[0]!)
+          if (kind === 'unshift' && !model.includes(id)) {
+            list.unshift(id)
+            model.unshift(id)
+          }
+          if (kind === 'retain') {
+            list.retain((each) => each % 3 !== id % 3)
+            model = model.filter((each) => each % 3 !== id % 3)
+          }
+          expect([[...list], list.size]).toEqual([model, model.length])
+        }
+      }),
+    )
   })
 })
