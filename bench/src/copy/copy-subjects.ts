@@ -7,8 +7,8 @@ import { scattered } from '../scattered.js'
 import { blockMemory, type PageSize } from './block-memory.js'
 import { LIMIT_WAYS, type LimitQuestion, Limits } from './limits.js'
 
-/** Far beyond what a processor's cache holds. */
-const WORKING_SET_BYTES = 128 * 2 ** 20
+/** Far beyond what a processor's cache holds, and enough that waking a thread does not count. */
+const WORKING_SET_BYTES = 512 * 2 ** 20
 
 interface Work {
   readonly shape: BlockShape
@@ -133,14 +133,16 @@ function jobOf(from: Layout, fromIds: Uint32Array, to: Layout, toIds: Uint32Arra
   return { runs, sums: { pieces: planPieces(to, toIds), into: new Uint32Array(toIds.length), when: 'after' } }
 }
 
-/** The same bytes as contiguous blocks. Small blocks have one peer: the loop that a user would write. */
-function limitContenders(limits: Limits, work: Work, threads: number): Contender[] {
+/** The same bytes as contiguous blocks. For small blocks the loop that a user would write, on one thread and on all. */
+function limitContenders(limits: Limits, work: Work, allThreads: number): Contender[] {
   const blockBytes = bytesOf(work.shape)
-  const question = { blockBytes, blocks: work.numBlocks, threads, pages: work.pages }
-  const ways: readonly LimitQuestion['way'][] = work.batches > 1 ? ['memcpy'] : LIMIT_WAYS
-  return ways.map((way, index) => ({
-    name: `${way} in C++, ${threads} threads`,
-    run: () => limits.copy({ ...question, way }),
+  const question = { blockBytes, blocks: work.numBlocks, pages: work.pages }
+  const loops = [1, allThreads].map((threads) => ({ ...question, way: 'memcpy', threads }) as const)
+  const ways = LIMIT_WAYS.map((way) => ({ ...question, way, threads: allThreads }))
+  const peers: readonly LimitQuestion[] = work.batches > 1 ? loops : ways
+  return peers.map((peer, index) => ({
+    name: `${peer.way} in C++, ${peer.threads === 1 ? 'one thread' : `${peer.threads} threads`}`,
+    run: () => limits.copy(peer),
     close: () => (index === 0 ? limits.close() : undefined),
   }))
 }

@@ -204,7 +204,7 @@ class PlanBuilder {
     JobPlan& plan = *plan_;
     const auto kind = plan.transpose ? JobItem::Kind::kTranspose : JobItem::Kind::kCopy;
     std::uint64_t loose_bytes = 0;
-    Group(kind, plan.runs.size(), sizes_.memory_item_bytes, plan.copy_items,
+    Group(kind, plan.runs.size(), MemoryItemBytes(), plan.copy_items,
           [&](std::size_t i) { return plan.runs[i].length; });
     Group(JobItem::Kind::kFile, plan.file_copies.size(), sizes_.file_item_bytes, plan.copy_items,
           [&](std::size_t i) { return plan.file_copies[i].length; });
@@ -215,6 +215,12 @@ class PlanBuilder {
             return bytes;
           });
     plan.small = !touches_file_ && copied_bytes_ + loose_bytes <= sizes_.inline_bytes;
+  }
+
+  /// Large jobs have larger items: handing one out breaks the streams and costs a lock.
+  std::uint64_t MemoryItemBytes() const {
+    return std::max(sizes_.memory_item_bytes,
+                    std::min(sizes_.memory_item_bytes_max, copied_bytes_ / sizes_.memory_items));
   }
 
   /// Cuts 0 … count into items of at least `bytes_min`, the last one perhaps less.
