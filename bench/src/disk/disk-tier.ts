@@ -14,10 +14,10 @@ import { scattered } from '../scattered.js'
 import type { DiskWork } from './disk-work.js'
 
 /** Bytes of one transfer, and how many transfers are under way, as in a busy manager. */
-const BATCH_BYTES = 4 * 2 ** 20
+const BATCH_BYTES = 16 * 2 ** 20
 const BATCHES_AT_A_TIME = 4
-/** No two batches in flight share memory. */
-export const MEMORY_BYTES_MIN = BATCH_BYTES * BATCHES_AT_A_TIME
+/** No two batches in flight share memory. Far more than the processor's nearer caches hold, as in a tier. */
+export const MEMORY_BYTES = BATCH_BYTES * BATCHES_AT_A_TIME
 
 /** The slots of a disk tier beside a tier's memory; blocks go between them with records and checksums. */
 export class DiskTier {
@@ -30,7 +30,6 @@ export class DiskTier {
   #disk!: Layout
   #sums!: Uint32Array
   #fresh = 0
-  #placesInUse = 0
   #round = 0
 
   private constructor(directory: string, work: DiskWork, options: TransferRuntimeOptions) {
@@ -46,9 +45,8 @@ export class DiskTier {
     return tier
   }
 
-  /** One round to or from so much of the memory, again and again; all transfers have ended. */
-  async run(memoryBytes: number): Promise<Amount> {
-    this.#placesInUse = memoryBytes / this.#work.blockBytes
+  /** One round; all transfers have ended. */
+  async run(): Promise<Amount> {
     const { access, roundBytes } = this.#work
     if (access === 'first-write') await this.#openFresh()
     const ids = scattered(this.#slots.numSlots, ++this.#round).subarray(0, roundBytes / this.#work.blockBytes)
@@ -76,14 +74,13 @@ export class DiskTier {
   }
 
   async #open(): Promise<void> {
-    const numBlocks = this.#work.roundBytes / this.#work.blockBytes
+    const numBlocks = MEMORY_BYTES / this.#work.blockBytes
     const geometry = { type: 'fully-contiguous' as const, shape: shapeOf(this.#work.blockBytes), numBlocks }
     const allocator = new SystemAllocator({ runtime: this.#runtime })
     const memory = this.#owned.use(await allocator.allocate({ sizeBytes: layoutStorageBytes(geometry)[0]! }))
     this.#host = createLayout({ ...geometry, storages: [memory] })
     for (let id = 0; id < numBlocks; id++) (this.#host.view(id) as Uint8Array).fill(id + 1)
     if (this.#work.access === 'first-write') return this.#openFresh()
-    this.#placesInUse = numBlocks
     await this.#openSlots('kept', this.#work.fileBytes)
     await this.#slots.reserve(all(this.#slots))
     await this.#move(all(this.#slots), (...batch) => this.#write(...batch))
@@ -117,7 +114,7 @@ export class DiskTier {
     const blocks = BATCH_BYTES / this.#work.blockBytes
     let next = 0
     // Each lane has memory of its own: batches end in any order.
-    const places = Math.floor(this.#placesInUse / BATCHES_AT_A_TIME)
+    const places = MEMORY_BYTES / this.#work.blockBytes / BATCHES_AT_A_TIME
     const lane = async (_: unknown, index: number): Promise<void> => {
       for (let place = 0; next < ids.length; place += blocks) {
         const part = ids.subarray(next, next + blocks)

@@ -62,10 +62,10 @@ export class Fio {
   }
 
   /** The fastest of both asynchronous engines over some depths, each tried for one round. */
-  async best(): Promise<FioEngine> {
+  async best(depths: readonly number[] = DEPTHS): Promise<FioEngine> {
     let best: { engine: FioEngine; rate: number } | undefined
     for (const ioengine of ENGINES) {
-      for (const depth of DEPTHS) {
+      for (const depth of depths) {
         const engine = { ioengine, depth, jobs: 1 }
         const rate = await this.run(engine).then(rateOf, () => 0)
         if (best === undefined || rate > best.rate) best = { engine, rate }
