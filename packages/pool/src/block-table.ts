@@ -33,9 +33,10 @@ export class BlockTable {
   readonly condemned: Uint8Array
   /** One above what `kept` gives, so that memory no block has used says `NONE`. */
   readonly #keeps: Int32Array
-  #hashes: Uint32Array
-  #parents: Uint32Array
-  #positions: Uint32Array
+  /** Names are columns of their own, made when they are first asked for: a pool that takes some over makes none. */
+  #hashes: Uint32Array | undefined
+  #parents: Uint32Array | undefined
+  #positions: Uint32Array | undefined
 
   constructor(count: number) {
     this.count = count
@@ -43,9 +44,6 @@ export class BlockTable {
     this.refs = new Uint32Array(count)
     this.condemned = new Uint8Array(count)
     this.#keeps = new Int32Array(count)
-    this.#hashes = new Uint32Array(count * WORDS_PER_HASH)
-    this.#parents = new Uint32Array(count * WORDS_PER_HASH)
-    this.#positions = new Uint32Array(count)
   }
 
   /** Which block this one holds while it is held itself: its parent, or the primary of a duplicate; or `NONE`, `ORPHAN`. */
@@ -59,15 +57,18 @@ export class BlockTable {
 
   /** Four words per block: the names of primaries and duplicates. */
   get hashes(): Uint32Array {
+    this.#hashes ??= new Uint32Array(this.count * WORDS_PER_HASH)
     return this.#hashes
   }
 
   /** Four words per block; like positions for primaries only. */
   get parents(): Uint32Array {
+    this.#parents ??= new Uint32Array(this.count * WORDS_PER_HASH)
     return this.#parents
   }
 
   get positions(): Uint32Array {
+    this.#positions ??= new Uint32Array(this.count)
     return this.#positions
   }
 
@@ -101,12 +102,12 @@ export class BlockTable {
 
   /** Whether `parent` is what `child` names as its parent. Positions must fit too, so that no chain can be a circle. */
   isParent(parent: number, child: number): boolean {
-    return this.#positions[parent] === this.#positions[child]! - 1 && this.#parentHashFits(parent, child)
+    const { positions } = this
+    return positions[parent] === positions[child]! - 1 && this.#parentHashFits(parent, child)
   }
 
   #parentHashFits(parent: number, child: number): boolean {
-    const hashes = this.#hashes
-    const parents = this.#parents
+    const { hashes, parents } = this
     const a = parent * WORDS_PER_HASH
     const b = child * WORDS_PER_HASH
     return (

@@ -29,7 +29,8 @@ export class Custody {
   readonly freeList: FreeList
   /** Primaries that nobody holds; the first was used least recently. */
   readonly inactiveList: InactiveList
-  #index: HashIndex
+  /** Over the hashes of the table, like them made when first asked for. */
+  #index: HashIndex | undefined
   #quarantined = 0
   #condemned = 0
   /** Held primaries whose parent is not in the pool, by the parent's hash. Made when there is the first. */
@@ -38,13 +39,13 @@ export class Custody {
   constructor(numBlocks: number) {
     const links = new Links(numBlocks, 2)
     this.table = new BlockTable(numBlocks)
-    this.#index = new HashIndex(this.table.hashes)
     this.freeList = new FreeList(numBlocks, new BlockList(links, numBlocks))
     this.inactiveList = new InactiveList(numBlocks, new BlockList(links, numBlocks + 1))
   }
 
   /** Every primary, by its hash. */
   get index(): HashIndex {
+    this.#index ??= new HashIndex(this.table.hashes)
     return this.#index
   }
 
