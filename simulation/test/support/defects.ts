@@ -1,4 +1,4 @@
-import type { TransferJob } from '@kvbm/core'
+import { HashIndex, type TransferJob } from '@kvbm/core'
 import type { Binding } from '@kvbm/native'
 import type { HistoryOptions } from '../../src/history.js'
 import { overriding } from '../../src/overriding.js'
@@ -37,8 +37,8 @@ export const DEFECTS: Readonly<Record<string, Defect>> = {
     options: { wrap: forgetsToTell },
     finding: /Somebody (still )?waits|held by nobody/,
   },
-  'opening overlooks the newest record': {
-    options: { wrap: (binding) => overriding(binding, { readSlots: withoutLast(binding) }) },
+  'opening overlooks a block': {
+    options: { wrap: (binding) => overriding(binding, { recoverSlots: withoutFirst(binding) }) },
     finding: /was committed, and is lost/,
   },
 }
@@ -77,23 +77,15 @@ function forgetsToTell(binding: Binding): Binding {
   })
 }
 
-/** The newest record is overlooked. */
-function withoutLast(binding: Binding): Binding['readSlots'] {
+/** The block that would be given up first is overlooked. */
+function withoutFirst(binding: Binding): Binding['recoverSlots'] {
   return async (...args) => {
-    const found = await binding.readSlots(...args)
-    const count = Math.max(0, found.count - 1)
-    const cut = <T extends Uint32Array | Float64Array>(column: T, words = 1): T => column.slice(0, count * words) as T
-    return {
-      count,
-      slots: cut(found.slots),
-      generations: cut(found.generations),
-      hashes: cut(found.hashes, 4),
-      parents: cut(found.parents, 4),
-      positions: cut(found.positions),
-      lengths: cut(found.lengths),
-      checksums: cut(found.checksums),
-      damaged: found.damaged,
-    }
+    const found = await binding.recoverSlots(...args)
+    const [first] = found.slots
+    if (first === undefined) return found
+    const size = found.slots.length
+    new HashIndex(found.hashes, { entries: found.index, size }).remove(first)
+    return { ...found, slots: found.slots.subarray(1), count: found.count - 1 }
   }
 }
 
