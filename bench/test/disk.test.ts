@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { DiskTier, MEMORY_BYTES_MIN } from '../src/disk/disk-tier.js'
+import { DiskTier, MEMORY_BYTES } from '../src/disk/disk-tier.js'
 import { amountOf, type FioReport } from '../src/disk/fio.js'
 import { scattered } from '../src/scattered.js'
 import { temporaryDirectory } from '../src/temporary-directory.js'
@@ -13,11 +13,11 @@ test('a shuffled order has each number once, and another seed gives another one'
 
 test.each(['overwrite', 'first-write', 'read'] as const)('a round of %s moves its bytes', async (access) => {
   await using directory = await temporaryDirectory()
-  const work = { blockBytes: 128 * 1024, access, fileBytes: 64 * MIB, roundBytes: MEMORY_BYTES_MIN }
+  const work = { blockBytes: 128 * 1024, access, fileBytes: 64 * MIB, roundBytes: MEMORY_BYTES }
   const tier = await DiskTier.create(directory.path, work)
   try {
-    const { amount, ms } = await tier.run(MEMORY_BYTES_MIN)
-    expect(amount).toBe(MEMORY_BYTES_MIN)
+    const { amount, ms } = await tier.run()
+    expect(amount).toBe(MEMORY_BYTES)
     expect(ms).toBeGreaterThan(0)
   } finally {
     await tier.close()

@@ -13,7 +13,7 @@
 namespace kvbm::addon {
 
 /// Memory that JavaScript has from now on, as one ArrayBuffer: freed when nobody has a view of it
-/// any more. Copied where the runtime allows no ArrayBuffers over native memory.
+/// any more. Its parts are copied where the runtime has no ArrayBuffer over native memory as long.
 class GivenMemory {
  public:
   GivenMemory(Napi::Env env, std::unique_ptr<MemoryOwner> memory);
@@ -25,7 +25,8 @@ class GivenMemory {
  private:
   std::size_t OffsetOf(const void* at) const;
 
-  const std::byte* const begin_;
+  const Napi::Env env_;
+  const std::shared_ptr<MemoryOwner> memory_;
   const Napi::ArrayBuffer buffer_;
 };
 

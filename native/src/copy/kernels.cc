@@ -75,8 +75,9 @@ std::vector<Kernels> KernelsFor(const CpuFeatures& cpu) {
 }  // namespace
 
 std::span<const Kernels> SupportedKernels() {
-  static const std::vector<Kernels> kernels = KernelsFor(CpuFeaturesHere());
-  return kernels;
+  // Never destroyed: at the end of a process threads of engines may still copy.
+  static const auto* const kernels = new std::vector<Kernels>(KernelsFor(CpuFeaturesHere()));
+  return *kernels;
 }
 
 }  // namespace kvbm
