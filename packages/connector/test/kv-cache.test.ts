@@ -255,7 +255,7 @@ test.each(['removed', 'replaced'])(
     renameSync(directory.at('kv'), directory.at('elsewhere'))
     if (how === 'replaced') mkdirSync(directory.at('kv', name!), { recursive: true })
     await expect.poll(() => disk()?.state, { timeout: 20_000 }).toBe('degraded')
-    expect(disk()?.reason).toMatch(/is not there any more|is not the one that was opened/)
+    expect(disk()?.reason).toMatch(/is not there any more|is not the one that was opened|cannot be used/)
     expect(await ask(world, prompt(100))).toMatchObject({ logits, report: { cachedTokens: 96 } })
     await ask(world, prompt(200, 2))
     expect(logger.warnings).toEqual([expect.stringMatching(/^The disk tier is degraded/)])
