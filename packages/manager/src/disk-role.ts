@@ -29,8 +29,8 @@ export interface DiskRoleOptions {
 }
 
 /**
- * A disk tier that is read beside another process. From time to time it looks: if the writer is gone it takes over, else it reads what
- * was stored meanwhile. Taking over gives the tier a new pool, restored from the records; blocks that were found before stay with
+ * A disk tier that is read beside another process. From time to time it looks: if the writer is gone it takes over what it has open,
+ * else it reads what was stored meanwhile. What was removed or replaced under it is nobody's to take over. Taking over gives the tier a new pool, restored from the records; blocks that were found before stay with
  * the reader, and copies of them end as reader reads.
  */
 export class DiskRole {
@@ -71,12 +71,19 @@ export class DiskRole {
   }
 
   async #look(): Promise<void> {
+    const { reader } = this.#options.store
+    if (!(await this.#tookOver())) await reader.refresh()
+  }
+
+  async #tookOver(): Promise<boolean> {
     const { store, takeOver } = this.#options
     try {
+      if (!(await store.reader.isInPlace())) return false
       this.#swap(await takeOver())
+      return true
     } catch (error) {
       if (!KvbmError.is(error, 'KVBM_DIRECTORY_LOCKED')) this.#failed(error)
-      await store.reader.refresh()
+      return false
     }
   }
 
@@ -94,7 +101,7 @@ export class DiskRole {
     const why = error instanceof Error ? error.message : String(error)
     if (why === this.#lastFailure || this.#options.closing.aborted) return
     this.#lastFailure = why
-    this.#options.logger.warn(`The disk tier is read only: its writer is gone, but taking over failed. ${why}`)
+    this.#options.logger.warn(`The disk tier is still read only: taking over failed. ${why}`)
   }
 }
 

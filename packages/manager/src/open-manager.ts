@@ -182,7 +182,7 @@ function followWriter(
   const role = new DiskRole({
     store,
     tiers,
-    takeOver: () => takeOverDiskTier(config.diskLayout!, opening),
+    takeOver: () => takeOverDiskTier(config.diskLayout!, { ...opening, after: store.reader }),
     track: (work) => transfers.track(work),
     events,
     logger,

@@ -23,6 +23,7 @@ import {
   type DiskAllocator,
   type NativeTransferRuntime,
   type SlotFile,
+  type SlotReader,
   SystemAllocator,
 } from '@kvbm/storage'
 import { DISK_REGISTRAR } from './disk-registrar.js'
@@ -123,8 +124,14 @@ async function openDiskTier(layout: ResolvedLayout, options: OpenTierOptions): P
   }
 }
 
-/** Rejects with `DirectoryLockedError` while another process writes. Nothing stays open after a rejection. */
-export async function takeOverDiskTier(layout: ResolvedLayout, options: OpenTierOptions): Promise<TierStore<TierName>> {
+/**
+ * The tier of a process that read beside another one and writes from now on. Rejects with `DirectoryLockedError` while another process
+ * writes, with `StorageIoError` where what was read is not in its place. Nothing stays open after a rejection.
+ */
+export async function takeOverDiskTier(
+  layout: ResolvedLayout,
+  options: OpenTierOptions & { readonly after: SlotReader },
+): Promise<TierStore<TierName>> {
   const owned = new DisposeStack()
   try {
     const tier = await openWriterTier(layout, { ...options, owned, reason: 'the process that wrote before is gone' })
@@ -162,7 +169,7 @@ async function openReaderTier(layout: ResolvedLayout, options: OpenTierOptions):
 
 async function openWriterTier(
   layout: ResolvedLayout,
-  options: OpenTierOptions & { readonly reason: string },
+  options: OpenTierOptions & { readonly reason: string; readonly after?: SlotReader },
 ): Promise<TierStore<TierName>> {
   const { shape, runtime, settings, reason } = options
   const slots = await openSlots(layout, options)
@@ -180,12 +187,12 @@ async function openWriterTier(
 
 async function openSlots(
   { allocator, numBlocks }: ResolvedLayout,
-  { config, shape, runtime, logger, owned }: OpenTierOptions,
+  { config, shape, runtime, logger, owned, after }: OpenTierOptions & { readonly after?: SlotReader },
 ): Promise<SlotFile> {
   const fingerprint = modelFingerprint(config.model)
   const slotBytes = blockBytes(shape)
   const segmentBytes = growthBytes(numBlocks * slotBytes)
-  const wanted = { fingerprint, numSlots: numBlocks, slotBytes, segmentBytes, logger }
+  const wanted = { fingerprint, numSlots: numBlocks, slotBytes, segmentBytes, after, logger }
   return owned.use(await diskAllocator(allocator, runtime).openSlots(wanted))
 }
 

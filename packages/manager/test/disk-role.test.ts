@@ -40,6 +40,17 @@ test('an attempt that fails for another reason is told, and followed by the next
   expect(world.tiers.get('disk')).toBe(world.writer)
 })
 
+test('what was removed or replaced under a reader is not taken over, until it is back', async () => {
+  const world = new World({ lockedTimes: 0 })
+  world.isRemoved = true
+  await world.role.look()
+  await world.role.look()
+  expect([world.attempts, world.refreshes, world.warnings]).toEqual([0, 2, []])
+  world.isRemoved = false
+  await world.role.look()
+  expect(world.tiers.get('disk')).toBe(world.writer)
+})
+
 interface WorldOptions {
   /** Attempts that fail before one works. */
   readonly lockedTimes: number
@@ -56,6 +67,8 @@ class World {
   readonly pauses: number[] = []
   readonly warnings: string[] = []
   readonly role: DiskRole
+  /** What is read is not in its place. */
+  isRemoved = false
   attempts = 0
   refreshes = 0
   /** Attempts under way at once. */
@@ -65,7 +78,8 @@ class World {
   constructor({ lockedTimes, failure, randoms = [], pausesUntilClosing = Number.POSITIVE_INFINITY }: WorldOptions) {
     const closing = new AbortController()
     const left = [...randoms]
-    const store = { reader: { refresh: async () => void this.refreshes++ } } as unknown as ReaderStore
+    const reader = { isInPlace: async () => !this.isRemoved, refresh: async () => void this.refreshes++ }
+    const store = { reader } as unknown as ReaderStore
     this.tiers.set('disk', store)
     this.role = new DiskRole({
       store,

@@ -1,8 +1,9 @@
-import { readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { KvbmError } from '@kvbm/core'
+import { type BlockHashes, KvbmError } from '@kvbm/core'
 import { loadBinding } from '@kvbm/native'
 import { withFaults } from '@kvbm/native/testing'
+import type { ImmutableBlocks } from '@kvbm/pool'
 import { createTransferRuntime, DiskAllocator } from '@kvbm/storage'
 import { expect, test } from 'vitest'
 import { KvBlockManager, type Manager, type ManagerEvent, type ManagerSettings } from '../src/index.js'
@@ -117,6 +118,25 @@ for (const integrity of [true, false])
     expect(reader.status().corrupt.disk).toBe(0)
   })
 
+test('a block that was found again under a newer record while it was read is a miss, no damage', async () => {
+  using directory = temporaryDirectory()
+  await using writer = await openShared(directory)
+  const { hashes } = await computeBelow(writer, 'disk', 1)
+  const slot = writer.disk.match(hashes)
+  await using world = await faultyReader(directory, { integrity: true })
+  const { reader, faults, region } = world
+  using lease = reader.match(hashes)
+  const atData = faults.hold({ region: region(), operation: 'read' })
+  const onboarding = reader.onboard(lease)
+  await atData.reached()
+  const others = await storeElsewhere(writer, slot)
+  await reader.disk.refresh()
+  using again = reader.match(hashes)
+  atData.release()
+  expect([counted(await onboarding), reader.status().corrupt.disk]).toEqual([0, 0])
+  expect((await readLease(reader, again)).equals(others)).toBe(true)
+})
+
 test('bytes that do not fit their record are damage: a miss, counted, and not tried again', async () => {
   using directory = temporaryDirectory()
   await using writer = await openShared(directory)
@@ -217,17 +237,58 @@ test('a taking over that fails is told once; the tier stays a reader and tries a
   expect(reader.status().tiers.disk!.role!.role).toBe('writer')
 })
 
-test('a directory that is removed under a reader is a miss, never an exception', async () => {
+test('a directory that is removed under a reader is a miss: it takes nothing over and makes nothing anew', async () => {
   using directory = temporaryDirectory()
+  const path = join(directory.path, 'cache')
   await using writer = await openShared(directory)
   const { hashes } = await computeBelow(writer, 'disk', 2)
   await using reader = await openShared(directory)
+  const events = recorded(reader)
   using lease = reader.match(hashes)
-  rmSync(join(directory.path, 'cache'), { recursive: true })
+  rmSync(path, { recursive: true })
   expect(counted(await reader.onboard(lease))).toBe(2)
+  for (let look = 0; look < 3; look++) await reader.disk.refresh()
+  expect([existsSync(path), events, roleOf(reader), onDisk(reader, hashes)]).toEqual([false, [], 'reader', 0])
+  expect(reader.status().tiers.disk!.storages[0]!.notes.join()).toMatch(
+    /nothing is stored there yet, or its files were removed/,
+  )
+})
+
+test('a directory that comes back under a reader is read on, and taken over when its writer is gone', async () => {
+  using directory = temporaryDirectory()
+  const path = join(directory.path, 'cache')
+  const writer = await openShared(directory)
+  const { hashes } = await computeBelow(writer, 'disk', 2)
+  await using reader = await openShared(directory)
+  renameSync(path, `${path}.away`)
+  for (let look = 0; look < 2; look++) await reader.disk.refresh()
+  expect([existsSync(path), roleOf(reader), onDisk(reader, hashes)]).toEqual([false, 'reader', 0])
+  renameSync(`${path}.away`, path)
+  for (let look = 0; look < 2; look++) await reader.disk.refresh()
+  expect([roleOf(reader), onDisk(reader, hashes)]).toEqual(['reader', 2])
+  await writer.close()
   await reader.disk.refresh()
-  using found = reader.match(hashes)
-  expect(found.byTier.disk).toBe(0)
+  expect([roleOf(reader), onDisk(reader, hashes)]).toEqual(['writer', 2])
+})
+
+test('a directory that another process made anew is read, and no empty one is taken over', async () => {
+  using directory = temporaryDirectory()
+  const path = join(directory.path, 'cache')
+  await using writer = await openShared(directory)
+  await computeBelow(writer, 'disk', 2, 1)
+  await using reader = await openShared(directory)
+  const [folder] = readdirSync(path)
+  rmSync(path, { recursive: true })
+  mkdirSync(join(path, folder!), { recursive: true, mode: 0o700 })
+  for (let look = 0; look < 2; look++) await reader.disk.refresh()
+  expect([readdirSync(join(path, folder!)), roleOf(reader)]).toEqual([[], 'reader'])
+  const next = await openShared(directory)
+  const { hashes } = await computeBelow(next, 'disk', 3, 2)
+  await reader.disk.refresh()
+  expect([roleOf(next), roleOf(reader), onDisk(reader, hashes)]).toEqual(['writer', 'reader', 3])
+  await next.close()
+  await reader.disk.refresh()
+  expect([roleOf(reader), onDisk(reader, hashes)]).toEqual(['writer', 3])
 })
 
 test('a reader that was opened before anything was stored reads what comes', async () => {
@@ -324,9 +385,34 @@ async function faultyReader(directory: TemporaryDirectory, { integrity, settings
   }
 }
 
+/** Gives a block up, keeps its slot from being used, and stores other bytes under its name. Its old record stays as it is. */
+async function storeElsewhere(writer: Manager, block: ImmutableBlocks): Promise<Buffer> {
+  const { hashes } = block
+  const [slot] = block.ids
+  block.release()
+  writer.disk.allocate(DISK_BLOCKS).release()
+  const taken = Array.from({ length: DISK_BLOCKS }, () => writer.disk.allocate(1))
+  using _kept = taken.find(({ ids }) => ids[0] === slot)!
+  for (const blocks of taken) if (blocks.ids[0] !== slot) blocks.release()
+  const bytes = Buffer.alloc(BLOCK_BYTES, 7)
+  using fresh = writer.host.allocate(1)
+  await writer.write(fresh, bytes)
+  using kept = fresh.register(hashes)
+  expect((await writer.offload(kept, { to: 'disk' })).copied).toBe(1)
+  return bytes
+}
+
 function counted(held: { readonly count: number; release(): void }): number {
   held.release()
   return held.count
+}
+
+function roleOf(manager: Manager): string {
+  return manager.status().tiers.disk!.role!.role
+}
+
+function onDisk(manager: Manager, hashes: BlockHashes): number {
+  return counted(manager.disk.match(hashes))
 }
 
 /** What a manager tells about its disk tier. */

@@ -73,10 +73,11 @@ export class DiskAllocator implements StorageAllocator {
    * The slots of a disk tier, in a sub-directory named for the fingerprint, with what survived from before. Under a quota it has as many
    * slots as fit beside what others have open, and rejects with `StorageFullError` where not one does.
    */
-  openSlots(options: OpenSlotsOptions): Promise<SlotFile> {
+  async openSlots(options: OpenSlotsOptions): Promise<SlotFile> {
     const { quotaBytes, directIo = 'auto', io = {} } = this.#options
     const runtime = runtimeOf(this.#options)
     const place = { root: this.path, runtime, directIo, io }
+    await options.after?.expectInPlace()
     if (quotaBytes === undefined) return openSlotFile(place, options)
     const quota = new SlotQuota({ runtime, root: this.path, quotaBytes })
     return quota.opening(options, (numSlots) => openSlotFile({ ...place, quota }, fewerSlots(options, numSlots)))

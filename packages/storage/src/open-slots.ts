@@ -9,6 +9,7 @@ import { FileStorage } from './file-storage.js'
 import { growthNotes } from './growth-kind.js'
 import { SegmentedGrowth } from './segmented-growth.js'
 import {
+  checkSlotDirectory,
   claimSlotDirectory,
   createTable,
   type Expectation,
@@ -34,7 +35,15 @@ export interface OpenSlotsOptions {
   readonly slotBytes: number
   /** Most bytes that the data file grows by at once. Default 256 MiB. */
   readonly segmentBytes?: number
+  /** Who read these slots beside their writer until now: only what it has open is taken over, where it still lies. Nothing is made anew. */
+  readonly after?: InPlace | undefined
   readonly logger?: Logger
+}
+
+/** Knows which files it has open. */
+export interface InPlace {
+  /** Rejects with `StorageIoError` where they are not found any more under their names. */
+  expectInPlace(): Promise<void>
 }
 
 /** Where slots are opened and by whom. */
@@ -87,17 +96,19 @@ export async function openSlotFile(place: OpenSlotsPlace, options: OpenSlotsOpti
 
 async function openFiles(
   { root, runtime, directIo, io, quota }: OpenSlotsPlace,
-  { fingerprint, logger }: OpenSlotsOptions,
+  { fingerprint, after, logger }: OpenSlotsOptions,
   geometry: SlotGeometry,
   owned: DisposeStack,
 ): Promise<Opening> {
   const { binding } = runtime
   const { numSlots, slotBytes, slotStride } = geometry
   const expected: Expectation = { fingerprint, slotBytes, slotStride }
-  const paths = await claimSlotDirectory(root, fingerprint)
+  const paths = await (after === undefined ? claimSlotDirectory : checkSlotDirectory)(root, fingerprint)
   await inspectTable(binding, paths, expected)
   const lock = await lockOrThrow(binding, paths.directory, paths.lock)
   owned.defer(() => lock.release())
+  // Another directory may lie here since, whose lock says nothing of who writes the one that was read.
+  await after?.expectInPlace()
   const found = (await inspectTable(binding, paths, expected)) ?? (await createTable(binding, paths, expected))
   const opened = async (file: Promise<FileRegion>): Promise<FileRegion> => {
     const region = await file

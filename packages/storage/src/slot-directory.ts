@@ -1,6 +1,6 @@
 import { rename, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { DirectoryForeignError } from '@kvbm/core'
+import { DirectoryForeignError, StorageIoError } from '@kvbm/core'
 import type { Binding, FileRegion } from '@kvbm/native'
 import { checkOwnDirectory, checkOwnFile, claimDirectory, explained } from './private-directory.js'
 import { type DecodedCopy, directoryNameOf, FORMAT_VERSION, type Superblock } from './superblock.js'
@@ -20,18 +20,33 @@ export interface SlotPaths {
 
 /** Makes or checks both directories and looks at what lies in them, but for the lock. Throws `DirectoryForeignError`. */
 export async function claimSlotDirectory(root: string, fingerprint: string): Promise<SlotPaths> {
-  const directory = await claimDirectory(join(await claimDirectory(root), directoryNameOf(fingerprint)))
+  return checkFiles(await claimDirectory(join(await claimDirectory(root), directoryNameOf(fingerprint))))
+}
+
+/** The same where both directories must be there: makes none. Throws `StorageIoError` where one is not. */
+export async function checkSlotDirectory(root: string, fingerprint: string): Promise<SlotPaths> {
+  const directory = join(resolve(root), directoryNameOf(fingerprint))
+  if (await isSlotDirectoryThere(root, fingerprint)) return checkFiles(directory)
+  throw new StorageIoError(`The cache directory ${directory} is not there any more. Bring it back, or open it again.`)
+}
+
+/** Whether the directory of one fingerprint is there, and ours. Throws `DirectoryForeignError`. */
+export async function isSlotDirectoryThere(root: string, fingerprint: string): Promise<boolean> {
+  const path = resolve(root)
+  return (await checkOwnDirectory(path)) && (await checkOwnDirectory(join(path, directoryNameOf(fingerprint))))
+}
+
+async function checkFiles(directory: string): Promise<SlotPaths> {
   const paths = slotPaths(directory)
-  const { table, data, fingerprint: text } = paths
-  for (const path of [table, newTablePath(table), data, text]) await checkOwnFile(directory, path)
+  const { table, data, fingerprint } = paths
+  for (const path of [table, newTablePath(table), data, fingerprint]) await checkOwnFile(directory, path)
   return paths
 }
 
 /** The same for who only reads: makes nothing. Undefined where table or data are not there (yet). */
 export async function findSlotDirectory(root: string, fingerprint: string): Promise<SlotPaths | undefined> {
-  const path = resolve(root)
-  const paths = slotPaths(join(path, directoryNameOf(fingerprint)))
-  for (const directory of [path, paths.directory]) if (!(await checkOwnDirectory(directory))) return undefined
+  if (!(await isSlotDirectoryThere(root, fingerprint))) return undefined
+  const paths = slotPaths(join(resolve(root), directoryNameOf(fingerprint)))
   for (const file of [paths.table, paths.data]) if (!(await checkOwnFile(paths.directory, file))) return undefined
   return paths
 }

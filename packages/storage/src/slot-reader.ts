@@ -4,6 +4,7 @@ import {
   invalidArgument,
   type Storage,
   type StorageDescription,
+  StorageIoError,
   WORDS_PER_HASH,
 } from '@kvbm/core'
 import { type FoundSlots, samePrefix, standingPrefix } from './found-slots.js'
@@ -15,7 +16,7 @@ import {
   type ReaderPlace,
   readSuperblockBeside,
 } from './reader-files.js'
-import type { Expectation } from './slot-directory.js'
+import { type Expectation, isSlotDirectoryThere } from './slot-directory.js'
 import { directIoFor, slotGeometry } from './slot-geometry.js'
 import { SlotIndex } from './slot-index.js'
 import {
@@ -64,6 +65,7 @@ export class SlotReader {
   #reason = NOTHING_THERE
   #lastLook: Promise<void> = Promise.resolve()
   #nextLook: Promise<void> | undefined
+  #wasOpened = false
   #isClosed = false
 
   private constructor(place: ReaderPlace, runtime: NativeTransferRuntime, options: ReadSlotsOptions) {
@@ -199,6 +201,22 @@ export class SlotReader {
     return sound
   }
 
+  /**
+   * Whether who writes here next writes what is read here: the table that is open lies under its name; or there never was one, and
+   * the directory is there. Of a directory that was removed or replaced nobody can say that its writer is gone: its lock went with it.
+   */
+  async isInPlace(): Promise<boolean> {
+    if (this.#opened !== undefined) return this.#isOpenInPlace(this.#opened)
+    const { root } = this.#place
+    return !this.#wasOpened && isSlotDirectoryThere(root, this.#expected.fingerprint)
+  }
+
+  /** Rejects with `StorageIoError` where it is not. */
+  async expectInPlace(): Promise<void> {
+    if (await this.isInPlace()) return
+    throw new StorageIoError(`${this.#place.root} is not where it was read. Bring it back, or open it again.`)
+  }
+
   /** Path, direct I/O, the writer's epoch and what can be found. */
   describe(): StorageDescription {
     return this.storage.describe()
@@ -227,8 +245,7 @@ export class SlotReader {
   /** Rejects with `DirectoryForeignError` or `StorageIoError`. */
   async #look(): Promise<void> {
     const before = this.#opened
-    if (before !== undefined && before.files.identity !== (await identityOf(before.files.paths)))
-      await this.#drop(NOTHING_THERE)
+    if (before !== undefined && !(await this.#isOpenInPlace(before))) await this.#drop(NOTHING_THERE)
     const files = this.#opened?.files ?? (await openReaderFiles(this.#place, this.#expected))
     if (files === undefined) return
     try {
@@ -238,6 +255,10 @@ export class SlotReader {
       if (this.#opened === undefined) await files.close()
       throw error
     }
+  }
+
+  async #isOpenInPlace({ files }: Opened): Promise<boolean> {
+    return files.identity === (await identityOf(files.paths))
   }
 
   /** Counters are read before records, so that what changes meanwhile is looked at again. */
@@ -264,6 +285,7 @@ export class SlotReader {
     const seen = new BigUint64Array(Math.ceil(numSlots / SLOTS_PER_TABLE_SEGMENT)).fill(NEVER)
     if (known?.files !== files) this.#storage = this.#makeStorage(files.data.id)
     this.#opened = { files, index, epoch, seen }
+    this.#wasOpened = true
     return this.#opened
   }
 

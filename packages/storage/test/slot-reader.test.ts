@@ -1,6 +1,7 @@
 import {
   chmodSync,
   closeSync,
+  existsSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -64,6 +65,34 @@ onEachBinding((makeBinding) => {
       await storeBlocks(world.file, world.runtime, [4500], [105])
       await reader.refresh()
       expect([...reader.find(hashesOf([101])).slots]).toEqual([1])
+    })
+
+    test.each([undefined, 2 ** 30])(
+      'a directory that was removed is not made anew by who takes over (quota: %s)',
+      async (quotaBytes) => {
+        await using world = await openWorld(makeBinding)
+        await using reader = await world.openReader()
+        rmSync(world.root, { recursive: true })
+        const { runtime } = world.options
+        const heir = new DiskAllocator(world.root, { runtime, ...(quotaBytes === undefined ? {} : { quotaBytes }) })
+        await expect(heir.openSlots({ ...world.slots, after: reader })).rejects.toThrow(/is not where it was read/)
+        expect([await reader.isInPlace(), existsSync(world.root)]).toEqual([false, false])
+      },
+    )
+
+    test('a directory that is exchanged while its lock is taken is not taken over', async () => {
+      await using world = await openWorld(makeBinding)
+      await using reader = await world.openReader()
+      await world.file.close()
+      const binding: Binding = { ...boundMethods(world.runtime.binding) }
+      binding.lockFile = async (path) => {
+        rmSync(join(world.folder, 'slots.kvbm'))
+        return world.runtime.binding.lockFile(path)
+      }
+      await using runtime = useRuntime(binding)
+      const taking = new DiskAllocator(world.root, { runtime }).openSlots({ ...world.slots, after: reader })
+      await expect(taking).rejects.toThrow(/is not where it was read/)
+      expect(readdirSync(world.folder)).not.toContain('slots.kvbm')
     })
 
     test('the next writer raises the epoch: all is looked at again, with as many slots as there are then', async () => {
