@@ -1,3 +1,4 @@
+import { cpSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import type { ManagerEvent } from '../src/index.js'
 import {
@@ -7,6 +8,7 @@ import {
   content,
   expectNothingHeld,
   faultyWorld,
+  openManager,
   prompt,
   readLease,
   temporaryDirectory,
@@ -28,6 +30,25 @@ test('a copy that fails registers nothing, frees its target, and the same blocks
   using lease = manager.host.match(hashes)
   expect(Buffer.from(await manager.read(lease))).toEqual(Buffer.from(bytes))
   kept.release()
+})
+
+test('while the bytes of a slot are overwritten its old name is gone from disk already, whenever the process dies', async () => {
+  using dir = temporaryDirectory()
+  using death = temporaryDirectory()
+  const disk = { numBlocks: 2, path: dir.path }
+  await using world = await faultyWorld({ host: 4, disk })
+  const { manager, faults, regions } = world
+  const old = await computeBelow(manager, 'disk', 2, 1)
+  const { kept } = await compute(manager, 2, 2)
+  const atBytes = faults.hold({ region: regions.disk, operation: 'write' })
+  const offloading = manager.offload(kept, { to: 'disk' })
+  await atBytes.reached()
+  cpSync(dir.path, death.path, { recursive: true })
+  atBytes.release()
+  expect((await offloading).copied).toBe(2)
+  kept.release()
+  await using after = await openManager({ host: 4, disk: { ...disk, path: death.path } })
+  expect([...after.disk.scan(old.hashes)]).toEqual([0, 0])
 })
 
 test('a copy that is cut short registers nothing', async () => {
