@@ -37,6 +37,14 @@ test(`killed ${KILLS} times under load, the disk tier has every block that it sa
   }
 })
 
+test('a process that serves ends with the one that started it', async () => {
+  using world = temporaryDirectory()
+  const [path, journal] = [`${world.path}/cache`, `${world.path}/journal`]
+  await using child = new ChildProgram(program, { mode: 'serve', path, journal, firstPrompt: 0, diskBlocks: 64 })
+  expect(await child.line()).toBe('stored')
+  expect(await child.leave()).toBe(0)
+})
+
 async function dieServing(task: object, lines: number): Promise<void> {
   await using child = new ChildProgram(program, task)
   for (let line = 0; line < lines; line++) expect(await child.line()).toBe('stored')

@@ -48,6 +48,14 @@ test('four processes share one disk tier under load while writers are killed: on
   expectNothingHeld(manager)
 }, 120_000)
 
+test('a process that shares a directory ends with the one that started it', async () => {
+  using world = temporaryDirectory()
+  const task = { path: world.path, diskBlocks: DISK_BLOCKS, process: 0, processes: 1, prompts: PROMPTS }
+  await using child = new ChildProgram(program, task)
+  expect(await child.line()).toContain('writer')
+  expect(await child.leave()).toBe(0)
+})
+
 class Member {
   readonly index: number
   readonly #child: ChildProgram

@@ -44,6 +44,13 @@ onEachBinding((makeBinding, bindingName) => {
     await (await open()).close()
   })
 
+  test('a process that holds a directory ends with the one that started it', async () => {
+    using world = new TemporaryDirectory()
+    await using holder = new Program(program, task(world, { mode: 'hold' }))
+    expect(await holder.line()).toBe('open')
+    expect(await holder.leave()).toBe(0)
+  })
+
   test(`after SIGKILL while writing everything in the journal is found again, byte for byte (${KILLS} deaths in a row)`, async () => {
     using world = new TemporaryDirectory()
     await using runtime = useRuntime(makeBinding())

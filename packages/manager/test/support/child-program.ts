@@ -2,7 +2,7 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
-import type { Readable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { build } from 'tsup'
 
@@ -39,14 +39,14 @@ function environment(): NodeJS.ProcessEnv {
 
 /** A process of its own, and the lines that it has said. */
 export class ChildProgram implements AsyncDisposable {
-  readonly #child: ChildProcessByStdio<null, Readable, Readable>
+  readonly #child: ChildProcessByStdio<Writable, Readable, Readable>
   readonly #lines: AsyncIterator<string>
   readonly #ended: Promise<unknown>
   #complaints = ''
 
   constructor(program: string, task: object) {
     this.#child = spawn(process.execPath, [program, JSON.stringify(task)], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe'],
       env: environment(),
     })
     this.#ended = once(this.#child, 'close')
@@ -66,6 +66,13 @@ export class ChildProgram implements AsyncDisposable {
 
   /** Waits for its end; gives its exit code. */
   async end(): Promise<number | null> {
+    await this.#ended
+    return this.#child.exitCode
+  }
+
+  /** Leaves it alone, as the system does with the children of a process that was killed. Gives its exit code. */
+  async leave(): Promise<number | null> {
+    this.#child.stdin.end()
     await this.#ended
     return this.#child.exitCode
   }

@@ -45,6 +45,8 @@ async function main({ mode, path, diskBlocks, journal, firstPrompt, access = 'ex
     using _named = fresh.register(hashes)
   }
   if (mode === 'idle') return serve(firstPrompt)
+  // Standard input ends with whoever started this.
+  process.stdin.resume().once('end', () => process.exit())
   for (let prompt = firstPrompt; ; prompt++) {
     await serve(prompt)
     if (manager.backlog > 12) await manager.settled()

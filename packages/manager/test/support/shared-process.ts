@@ -29,6 +29,8 @@ export interface SharedReport {
 const PROMPTS_PER_REPORT = 25
 
 async function main(task: SharedTask): Promise<void> {
+  // Standard input ends with whoever started this.
+  process.stdin.resume().once('end', () => process.exit())
   const { path, diskBlocks } = task
   const manager = (await KvBlockManager.create(
     {

@@ -1,7 +1,7 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import type { Readable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { build } from 'tsup'
 
@@ -38,7 +38,7 @@ export interface ProgramOptions {
 
 /** A process of its own, and the lines that it has said. */
 export class Program {
-  readonly #child: ChildProcessByStdio<null, Readable, Readable>
+  readonly #child: ChildProcessByStdio<Writable, Readable, Readable>
   readonly #lines: AsyncIterator<string>
   readonly #ended: Promise<unknown>
   #complaints = ''
@@ -48,7 +48,7 @@ export class Program {
     const limited = ['sh', '-c', `ulimit -l ${lockableKilobytes} && exec "$0" "$@"`, ...node]
     const [command, ...args] = lockableKilobytes === undefined ? node : limited
     this.#child = spawn(command!, args, {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, KVBM_NATIVE_PATH: ADDON },
     })
     this.#ended = once(this.#child, 'close')
@@ -68,6 +68,13 @@ export class Program {
     if (!done) return value
     await this.#ended
     throw new Error(`the process ended with ${this.#child.exitCode ?? this.#child.signalCode}:\n${this.#complaints}`)
+  }
+
+  /** Leaves it alone, as the system does with the children of a process that was killed. Gives its exit code. */
+  async leave(): Promise<number | null> {
+    this.#child.stdin.end()
+    await this.#ended
+    return this.#child.exitCode
   }
 
   async kill(): Promise<void> {

@@ -32,8 +32,8 @@ async function main(task: Task): Promise<void> {
     slotBytes,
   })
   process.stdout.write('open\n')
-  // Keeps the process alive until it is killed.
-  setInterval(() => undefined, 1000)
+  // Keeps the process alive until it is killed, or whoever started it is gone.
+  process.stdin.resume().once('end', () => process.exit())
   if (task.mode === 'hold') return
   const journal = openSync(task.journal, 'a')
   const free = [...task.slots]
