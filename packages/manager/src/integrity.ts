@@ -40,17 +40,18 @@ export class Integrity {
     if (tier.isDamaged(id)) return false
     const known = tier.checksumOf(id)
     if (known === undefined) tier.recordChecksum(id, sum)
-    else if (known !== sum) this.#quarantine(tier, id, hash)
+    else if (known !== sum) this.quarantine(tier, id, hash)
     return known === undefined || known === sum
   }
 
-  #quarantine(tier: TierStore<TierName>, id: number, hash: BlockHashes): void {
+  /** Takes a block out of use whose bytes do not fit; `hash` is its name, where it is known. */
+  quarantine(tier: TierStore<TierName>, id: number, hash?: BlockHashes): void {
     const { counters, events, logger, health, transfers } = this.#options
     tier.markDamaged(id)
     counters.corrupt[tier.name]++
     tier.takeOut(id)
-    logger.warn(`A damaged block in the ${tier.name} tier was taken out of use: ${hash.hex(0)}.`)
-    events.emit({ type: 'corrupt', tier: tier.name, hashes: hash })
+    logger.warn(`A damaged block in the ${tier.name} tier was taken out of use: ${hash?.hex(0) ?? `number ${id}`}.`)
+    if (hash !== undefined) events.emit({ type: 'corrupt', tier: tier.name, hashes: hash })
     if (tier.slots === undefined) return
     const gone = transfers.track(tier.slots.invalidate(Uint32Array.of(id)))
     gone.catch((error: unknown) => health.failed(tier, 'writing', error))

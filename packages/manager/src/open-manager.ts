@@ -86,7 +86,7 @@ async function openParts(beginning: Beginning): Promise<Parts> {
   const store = await openStaging(opening)
   const deadlineMs = settings.transferDeadlineMs
   const staging = new Staging({ store, transfers, deadlineMs, closing: closing.signal })
-  recover(machinery.health, new TierProbe({ staging, transfers }), beginning)
+  recover(machinery.health, new TierProbe({ staging, transfers, integrity: machinery.integrity }), beginning)
   const queues = connectTiers(tiers, beginning, machinery)
   const remote = await openRemote(config.runtime, logger, owned)
   const hash = await hasher(config)
@@ -111,8 +111,12 @@ function newMachinery({ config, settings, logger }: Beginning, runtime: NativeTr
 /** Tiers that fail are probed from now on, until the manager closes. */
 function recover(health: TierHealth, trial: TierProbe, { settings, ties }: Beginning): void {
   const { probeDelayMs: delayMs, probeDelayMaxMs: delayMaxMs } = settings
-  const probe = (tier: TierStore<TierName>): Promise<void> => trial.probe(tier)
-  const recovery = new TierRecovery({ probe, works: (tier) => health.works(tier), delayMs, delayMaxMs })
+  const recovery = new TierRecovery({
+    probe: (tier, doing) => trial.probe(tier, doing),
+    works: (tier, doing) => health.works(tier, doing),
+    delayMs,
+    delayMaxMs,
+  })
   health.recoverBy(recovery)
   ties.defer(() => recovery.close())
 }

@@ -115,7 +115,7 @@ export class ReaderStore extends TierStore<'disk'> {
     this.pool.discard(ids, { reason: 'discarded' })
   }
 
-  override async probe(): Promise<void> {
+  override async probeReading(): Promise<void> {
     await this.reader.refresh()
     if (this.reader.reason !== '') throw new StorageIoError(this.reader.reason)
   }

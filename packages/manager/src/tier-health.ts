@@ -72,11 +72,9 @@ export class TierHealth {
     if (isTier(tier)) this.#recovery?.failed(tier, failed)
   }
 
-  /** A probe went well. */
-  works(tier: TierStore<TierName>): void {
-    if (tier.state === 'ok') return
-    tier.failures.clear()
-    this.#recovered(tier)
+  /** A probe showed that the tier does this again, which says nothing about the other. */
+  works(tier: TierStore<TierName>, doing: Doing): void {
+    this.#heal(tier, doing)
   }
 
   #note(tier: TierStore, doing: Doing, error: KvbmError): void {
@@ -85,11 +83,12 @@ export class TierHealth {
   }
 
   #did(tier: TierStore, doing: Doing): void {
-    if (tier.failures.delete(doing) && tier.state === 'ok') this.#recovered(tier)
+    this.#heal(tier, doing)
     if (isTier(tier)) this.#recovery?.worked(tier, doing)
   }
 
-  #recovered(tier: TierStore): void {
+  #heal(tier: TierStore, doing: Doing): void {
+    if (!tier.failures.delete(doing) || tier.state !== 'ok') return
     tier.recoveries++
     this.#changed(tier)
   }

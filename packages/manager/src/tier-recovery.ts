@@ -1,15 +1,15 @@
 import type { TierName } from '@kvbm/core'
 import { ExponentialBackoff, halfJitterGenerator, type IBackoff } from 'cockatiel'
-import type { Doing, TierStore } from './tier-store.js'
+import { DOINGS, type Doing, type TierStore } from './tier-store.js'
 
 /** Calls `act` once after `delayMs`; returns how to take that back. Must not keep the process alive. */
 export type Schedule = (delayMs: number, act: () => void) => () => void
 
 export interface TierRecoveryOptions {
-  /** Tries whether the tier works, with real work on it; rejects with what is wrong. */
-  readonly probe: (tier: TierStore<TierName>) => Promise<void>
-  /** Told when a probe went well. */
-  readonly works: (tier: TierStore<TierName>) => void
+  /** Tries whether the tier does this again, with real work on it; rejects with what is wrong. */
+  readonly probe: (tier: TierStore<TierName>, doing: Doing) => Promise<void>
+  /** Told when that went well. */
+  readonly works: (tier: TierStore<TierName>, doing: Doing) => void
   /** The first pause before a probe; each further one is twice as long, up to `delayMaxMs`, of which between half and all is waited. */
   readonly delayMs: number
   readonly delayMaxMs: number
@@ -83,19 +83,24 @@ export class TierRecovery {
   /** Never rejects. */
   async #probe(tier: TierStore<TierName>): Promise<void> {
     if (isWell(tier)) return
-    const { probe, works } = this.#options
     this.#probing.add(tier)
     tier.probes++
-    try {
-      await probe(tier)
-      if (!this.#isClosed) works(tier)
-    } catch (error) {
-      tier.lastError = error instanceof Error ? error.message : String(error)
-    } finally {
-      this.#probing.delete(tier)
-    }
+    for (const doing of DOINGS) if (tier.failures.has(doing)) await this.#try(tier, doing)
+    this.#probing.delete(tier)
     const patient = this.#patients.get(tier)
     if (patient !== undefined && !isWell(tier)) this.#arrange(tier, patient)
+  }
+
+  /** Never rejects. What fails here leaves the other as it is: a full disk can be read. */
+  async #try(tier: TierStore<TierName>, doing: Doing): Promise<void> {
+    if (this.#isClosed) return
+    const { probe, works } = this.#options
+    try {
+      await probe(tier, doing)
+      if (!this.#isClosed) works(tier, doing)
+    } catch (error) {
+      tier.lastError = error instanceof Error ? error.message : String(error)
+    }
   }
 }
 

@@ -16,6 +16,9 @@ export type TierState = 'ok' | 'degraded' | 'off'
 
 export type Doing = 'reading' | 'writing'
 
+/** Reading first: it may go well where writing hangs or finds no room. */
+export const DOINGS: readonly Doing[] = ['reading', 'writing']
+
 /** Whether this process writes a disk tier or reads beside the one that does, and why. */
 export interface TierRole {
   readonly role: 'writer' | 'reader'
@@ -186,6 +189,14 @@ export class TierStore<N extends StoreName = StoreName> {
     this.pool.discard(Uint32Array.of(id), { reason: 'discarded', quarantine: true })
   }
 
+  /** Some block whose checksum is known, from a place drawn by chance on; undefined where there is none. */
+  anyKnown(): number | undefined {
+    const from = Math.floor(Math.random() * this.#known.length)
+    const later = this.#known.indexOf(CHECKSUM, from)
+    const id = later < 0 ? this.#known.indexOf(CHECKSUM) : later
+    return id < 0 ? undefined : id
+  }
+
   /** CRC32C of block `id`, or undefined before the block left its first tier. */
   checksumOf(id: number): number | undefined {
     return this.#known[id] === CHECKSUM ? this.#checksums[id] : undefined
@@ -204,9 +215,14 @@ export class TierStore<N extends StoreName = StoreName> {
     this.#known[id] = DAMAGED
   }
 
-  /** Tries what no copy from elsewhere could: a tier that only reads is tried by reading. Rejects with what is wrong. */
-  async probe(): Promise<void> {
-    await this.slots?.probe()
+  /** Tries what reading needs besides the bytes of a block. Rejects with what is wrong. */
+  async probeReading(): Promise<void> {
+    await this.slots?.probeReading()
+  }
+
+  /** Tries what writing needs besides a block. Rejects with what is wrong. */
+  async probeWriting(): Promise<void> {
+    await this.slots?.probeWriting()
   }
 
   /** On disk: rejects with `StorageIoError` where its files are not found any more under their names. */

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Manager, ManagerEvent } from '../src/index.js'
 import { smallFileSystem, whyNoMounts } from './support/mounts.js'
-import { compute, content, openManager, readLease } from './world.js'
+import { compute, content, faultyWorld, openManager, readLease } from './world.js'
 
 const MIB = 2 ** 20
 const SOON = { probeDelayMs: 5, probeDelayMaxMs: 20, placeAgeMs: 0 }
@@ -44,6 +44,37 @@ describe.skipIf(!isPossible)(`a real file system${isPossible ? '' : ` (skipped: 
     await well
     const kept = await offered(manager, 2)
     expect([...manager.disk.scan(kept)]).toEqual([1, 1])
+  })
+
+  test('that is full: a tier that has all its space and fails once works again, for reading and writing', async () => {
+    using disk = smallFileSystem(6 * MIB)
+    await using world = await faultyWorld({
+      host: 16,
+      disk: { numBlocks: 64, path: disk.path },
+      settings: SOON,
+      more: { hostLayout: { numBlocks: 16 } },
+    })
+    const { manager, faults, regions } = world
+    const below = await offered(manager, 1)
+    expect(() => writeFileSync(join(disk.path, 'filler'), new Uint8Array(8 * MIB))).toThrow(/ENOSPC/)
+    await manager.host.resetBlocks(below)
+    const well = state(manager, 'ok')
+    faults.lose(regions.disk)
+    {
+      using lease = manager.match(below)
+      using _none = await manager.onboard(lease)
+    }
+    const { kept } = await compute(manager, 1, 3)
+    expect(await manager.offload(kept)).toMatchObject({ copied: 0 })
+    kept.release()
+    expect(manager.status().tiers.disk).toMatchObject({ isReadable: false, reason: expect.stringMatching(/writing: /) })
+    faults.clear()
+    await well
+    {
+      using lease = manager.match(below)
+      expect(await readLease(manager, lease)).toEqual(Buffer.from(content(2, 1)))
+    }
+    expect([...manager.disk.scan(await offered(manager, 2))]).toEqual([1, 1])
   })
 
   test('that is taken away while it is open, the manager stays up, and uses it when it is mounted again', async () => {

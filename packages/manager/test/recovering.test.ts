@@ -148,15 +148,89 @@ test('a disk that is too slow is degraded for both, one probe at a time hangs wi
   using dir = temporaryDirectory()
   await using world = await diskWorld(dir.path, { ...SOON, transferDeadlineMs: 20 })
   const { manager, faults, regions } = world
-  const hold = faults.hold({ region: regions.disk, operation: 'write' })
+  const holds = (['read', 'write'] as const).map((operation) => faults.hold({ region: regions.disk, operation }))
   const [bad, well] = [state(manager, 'degraded'), state(manager, 'ok')]
   await offered(manager, 1, 1)
   expect(await bad).toMatchObject({ reason: expect.stringMatching(/reading: .*did not finish.*writing: /) })
   expect(disk(manager)).toMatchObject({ isReadable: false, isWritable: false })
-  hold.release()
+  for (const hold of holds) hold.release()
   await well
   const later = await offered(manager, 1, 2)
   expect([...manager.disk.scan(later)]).toEqual([1])
+})
+
+test('a disk whose writes hang is read again as soon as it can be, and written again when it takes bytes', async () => {
+  using dir = temporaryDirectory()
+  await using world = await diskWorld(dir.path, { ...SOON, transferDeadlineMs: 20 })
+  const { manager, faults, regions } = world
+  const below = await offered(manager, 2, 1)
+  await manager.host.resetBlocks(below)
+  const hold = faults.hold({ region: regions.disk, operation: 'write' })
+  const [bad, well] = [state(manager, 'degraded'), state(manager, 'ok')]
+  await offered(manager, 1, 2)
+  expect(await bad).toMatchObject({ reason: expect.stringMatching(/reading: .*writing: /) })
+  await expect.poll(() => disk(manager)).toMatchObject({ state: 'degraded', isReadable: true, isWritable: false })
+  using lease = manager.match(below)
+  expect(await readLease(manager, lease)).toEqual(Buffer.from(content(2, 1)))
+  hold.release()
+  await well
+})
+
+test.each(['ENOSPC', 'EROFS'] as const)(
+  'a disk that takes no bytes (%s) and then fails to read once is readable again, though not writable',
+  async (code) => {
+    using dir = temporaryDirectory()
+    await using world = await diskWorld(dir.path, SOON, {})
+    const { manager, faults, regions } = world
+    const { hashes } = await computeBelow(manager, 'disk', 3)
+    faults.fail({ region: regions.disk, operation: 'write', code, times: Number.MAX_SAFE_INTEGER })
+    const { kept } = await compute(manager, 1, 2)
+    expect(await manager.offload(kept)).toMatchObject({ copied: 0 })
+    kept.release()
+    faults.fail({ region: regions.disk, operation: 'read', code: 'EIO' })
+    {
+      using lease = manager.match(hashes)
+      using _none = await manager.onboard(lease)
+    }
+    expect(disk(manager)).toMatchObject({ isReadable: false, isWritable: false })
+    await expect.poll(() => disk(manager)).toMatchObject({ isReadable: true, isWritable: false })
+    using lease = manager.match(hashes)
+    expect(await readLease(manager, lease)).toEqual(Buffer.from(content(3)))
+  },
+)
+
+test('a probe of reading whose block comes back changed is no recovery, and that block is not served any more', async () => {
+  using dir = temporaryDirectory()
+  await using world = await diskWorld(dir.path, SOON, {})
+  const { manager, faults, regions } = world
+  const { hashes } = await computeBelow(manager, 'disk', 1)
+  faults.fail({ region: regions.disk, operation: 'read', code: 'EIO' })
+  // The probe reads the beginning of the file, and then the block.
+  faults.flipBit({ region: regions.disk, operation: 'read', bit: 17, after: 1 })
+  const well = state(manager, 'ok')
+  {
+    using lease = manager.match(hashes)
+    using _none = await manager.onboard(lease)
+  }
+  await well
+  expect(disk(manager)).toMatchObject({ probes: 2, lastError: expect.stringMatching(/other than its record says/) })
+  expect(disk(manager).blocks.quarantined).toBe(1)
+  expect([...manager.disk.scan(hashes)]).toEqual([0])
+})
+
+test('probes of writing cost a full tier one cached block, however many fail', async () => {
+  using dir = temporaryDirectory()
+  await using world = await faultyWorld({ host: 16, disk: { numBlocks: 4, path: dir.path }, settings: SOON })
+  const { manager, faults, regions } = world
+  const { hashes } = await computeBelow(manager, 'disk', 4)
+  faults.fail({ region: regions.disk, operation: 'write', code: 'EIO', times: 5 })
+  const well = state(manager, 'ok')
+  const { kept } = await compute(manager, 1, 2)
+  expect(await manager.offload(kept)).toMatchObject({ copied: 0 })
+  kept.release()
+  await well
+  expect(disk(manager).probes).toBe(5)
+  expect([...manager.disk.scan(hashes)].filter((found) => found === 1)).toHaveLength(3)
 })
 
 test('a directory that is renamed away is noticed before the next write, serves what it has, and is used again when it is back', async () => {

@@ -5,19 +5,22 @@ import type { Doing, TierStore } from '../src/tier-store.js'
 
 /** A clock that only tests advance, and a tier with nothing but its state. */
 function ward({ fails = 0 }: { fails?: number } = {}) {
-  const tier = { state: 'degraded', probes: 0, lastError: '' } as { state: string; probes: number; lastError: string }
+  const tier = { state: 'degraded', probes: 0, lastError: '', failures: new Map<Doing, string>() }
+  const probed: Doing[] = []
   const due: { delayMs: number; act: () => void }[] = []
   const ended: (() => void)[] = []
   let left = fails
   const recovery = new TierRecovery({
     delayMs: 1000,
     delayMaxMs: 60_000,
-    probe: async () => {
+    probe: async (_, doing) => {
+      probed.push(doing)
       await new Promise<void>((resolve) => ended.push(resolve))
       if (left-- > 0) throw new Error('still ill')
     },
-    works: () => {
-      tier.state = 'ok'
+    works: (_, doing) => {
+      tier.failures.delete(doing)
+      if (tier.failures.size === 0) tier.state = 'ok'
     },
     schedule: (delayMs, act) => {
       const entry = { delayMs, act }
@@ -27,10 +30,12 @@ function ward({ fails = 0 }: { fails?: number } = {}) {
   })
   return {
     tier,
+    probed,
     due,
     recovery,
     fail: (...doing: Doing[]) => {
       tier.state = 'degraded'
+      for (const one of doing) tier.failures.set(one, 'ill')
       recovery.failed(tier as unknown as TierStore<TierName>, doing)
     },
     worked: (doing: Doing) => recovery.worked(tier as unknown as TierStore<TierName>, doing),
@@ -63,6 +68,22 @@ test('pauses double from the first to the longest, each with jitter of up to a h
   }
 })
 
+test('only what failed is probed, reading first, and what goes well is well even where the other goes on failing', async () => {
+  const { fail, begin, end, probed, tier, due } = ward({ fails: 1 })
+  fail('writing', 'reading')
+  begin()
+  await end()
+  await end()
+  expect(probed).toEqual(['reading', 'writing'])
+  expect([...tier.failures.keys()]).toEqual(['reading'])
+  expect(tier.probes).toBe(1)
+  expect(due).toHaveLength(1)
+  begin()
+  await end()
+  expect(probed).toEqual(['reading', 'writing', 'reading'])
+  expect(tier.state).toBe('ok')
+})
+
 test('further failures neither bring a second probe nor hurry the one that is due or runs', async () => {
   const { fail, begin, end, due, tier } = ward({ fails: 1 })
   fail('writing')
@@ -72,6 +93,7 @@ test('further failures neither bring a second probe nor hurry the one that is du
   begin()
   fail('writing')
   expect(due).toHaveLength(0)
+  await end()
   await end()
   expect(due).toHaveLength(1)
   expect(tier).toMatchObject({ probes: 1, lastError: 'still ill' })

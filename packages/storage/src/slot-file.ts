@@ -6,10 +6,13 @@ import type { SlotGeometry } from './slot-geometry.js'
 import type { SlotPlace } from './slot-place.js'
 import { type CommitRows, checkRows } from './slot-records.js'
 import { type Superblock, TABLE_OFFSET } from './superblock.js'
-import { writeSuperblock } from './superblock-file.js'
+import { readSuperblock, writeSuperblock } from './superblock-file.js'
 
 /** Generations reserved in the superblock at once: one more write of it per million commits. */
 export const GENERATIONS_AHEAD = 2 ** 20
+
+/** The most of the data file that a probe of reading asks for. */
+const PROBE_BYTES_MAX = 65_536
 
 /** What opening found and made; `owned` undoes all of it. */
 export interface SlotFileParts {
@@ -98,11 +101,6 @@ export class SlotFile {
     })
   }
 
-  /** Where the bytes of one slot may be written as a trial, behind all slots: no block ever lies there. `probe` makes room for them. */
-  get trialOffset(): number {
-    return this.numSlots * this.slotStride
-  }
-
   /**
    * Rejects with `StorageIoError` where the files are not found any more under their names: what is stored in them would go with
    * this process. What was seen at most `ageMs` ago counts.
@@ -111,13 +109,19 @@ export class SlotFile {
     return this.#parts.place.expect(ageMs)
   }
 
-  /**
-   * Does everything that storing a block does, except for the block: the files are where they were, there is room to grow and for
-   * a trial, the table can be written. Rejects with what is wrong: `StorageFullError`, `StorageIoError` or `ClosedError`.
-   */
-  async probe(): Promise<void> {
+  /** Reads table and data where there need be no block. Rejects with `StorageIoError` or `ClosedError`. */
+  async probeReading(): Promise<void> {
     this.#assertOpen()
-    await this.#track(this.#probe())
+    await this.#track(this.#probeReading())
+  }
+
+  /**
+   * What storing a block needs besides its slot: the files are where they were, the table can be written. Rejects with what is wrong:
+   * `StorageFullError`, `StorageIoError` or `ClosedError`.
+   */
+  async probeWriting(): Promise<void> {
+    this.#assertOpen()
+    await this.#track(this.#probeWriting())
   }
 
   /** Path, direct I/O, growth, writer epoch, what was recovered, dropped and damaged; notes say why not better. */
@@ -162,11 +166,14 @@ export class SlotFile {
     for (const slot of slots) this.#live[slot] = 0
   }
 
-  async #probe(): Promise<void> {
-    const { binding, growth, storage } = this.#parts
+  async #probeReading(): Promise<void> {
+    const { binding, table, storage } = this.#parts
+    await readSuperblock(binding, table)
+    await binding.readFile(storage.regionId, 0, Math.min(this.slotBytes, PROBE_BYTES_MAX))
+  }
+
+  async #probeWriting(): Promise<void> {
     await this.expectInPlace()
-    await growth.ensureNext()
-    await binding.reserveFile(storage.regionId, this.trialOffset, this.slotBytes)
     await this.#raise()
   }
 
