@@ -5,6 +5,7 @@ import { ChangeCounters } from './change-counters.js'
 import { choosePace } from './choose-pace.js'
 import { lockOrThrow } from './directory-lock.js'
 import type { ChosenPace } from './disk-pace.js'
+import { fileSpace } from './file-space.js'
 import { FileStorage } from './file-storage.js'
 import { growthNotes } from './growth-kind.js'
 import { SegmentedGrowth } from './segmented-growth.js'
@@ -127,7 +128,7 @@ async function openFiles(
 async function assemble(opening: Opening, recovery: Recovery, owned: DisposeStack): Promise<SlotFile> {
   const { binding, geometry, table, paths } = opening
   const { superblock, recovered } = recovery
-  const growth = growthOf(opening, recovered)
+  const growth = growthOf(opening)
   return new SlotFile({
     binding,
     place: await SlotPlace.of(paths),
@@ -193,21 +194,16 @@ function storedSlots({ geometry, data }: Opening): number {
   return Math.min(numSlots, whole)
 }
 
-/** Segments that hold recovered blocks have their space; reserving one again could only do harm. */
-function growthOf({ quota, binding, geometry, paths, data }: Opening, { live }: RecoveredSlots): SegmentedGrowth {
+function growthOf({ quota, binding, geometry, paths, data }: Opening): SegmentedGrowth {
   const { numSlots, slotStride, slotsPerSegment } = geometry
-  const growth = new SegmentedGrowth({
+  return new SegmentedGrowth({
     binding,
     region: data.id,
     sizeBytes: numSlots * slotStride,
     segmentBytes: slotsPerSegment * slotStride,
+    space: () => fileSpace(paths.data),
     withRoom: quota && ((bytes, grow) => quota.growing(basename(paths.directory), bytes, grow)),
   })
-  for (let segment = 0; segment * slotsPerSegment < numSlots; segment++) {
-    const slots = live.subarray(segment * slotsPerSegment, (segment + 1) * slotsPerSegment)
-    if (slots.includes(1)) growth.markUsed(segment)
-  }
-  return growth
 }
 
 function report(logger: Logger, { directory }: SlotPaths, { recovered }: Recovery): void {

@@ -1,4 +1,5 @@
 import type { Binding } from '@kvbm/native'
+import { type FileRange, type FileSpace, missingBytes } from './file-space.js'
 import { type GrowthKind, weakerGrowth } from './growth-kind.js'
 
 export interface SegmentedGrowthOptions {
@@ -6,6 +7,8 @@ export interface SegmentedGrowthOptions {
   readonly region: number
   readonly sizeBytes: number
   readonly segmentBytes: number
+  /** What of the file is there already. */
+  readonly space: () => Promise<FileSpace>
   /** Runs `grow` when there is room for `bytes` more. Default: at once. */
   readonly withRoom?: WithRoom | undefined
 }
@@ -15,7 +18,8 @@ export type WithRoom = <T>(bytes: number, grow: () => Promise<T>) => Promise<T>
 const atOnce: WithRoom = (_bytes, grow) => grow()
 
 /**
- * Reserves a file's space segment by segment where it is first used. One reservation of a segment at a time: whoever
+ * Reserves a file's space segment by segment where it is first used, also where an earlier process did so: that keeps what lies
+ * there, and nothing else tells which slots have space. What is provably there is not asked for again. One reservation of a segment at a time: whoever
  * comes meanwhile waits for the same one. A failed one is forgotten, so the next user tries again.
  */
 export class SegmentedGrowth {
@@ -35,15 +39,9 @@ export class SegmentedGrowth {
     return this.#kind
   }
 
+  /** Of the segments that this process used so far. */
   get reservedBytes(): number {
     return this.#reservedBytes
-  }
-
-  /** Remembers that a segment holds data already: it must not be touched again. */
-  markUsed(segment: number): void {
-    if (this.#segments.get(segment) === true) return
-    this.#segments.set(segment, true)
-    this.#reservedBytes += this.#length(segment)
   }
 
   /** Reserves these segments; `StorageFullError` when there is no room. */
@@ -59,13 +57,6 @@ export class SegmentedGrowth {
     if (waits.size > 0) await Promise.all(waits)
   }
 
-  /** Reserves the first segment that has no space yet, if there is one: what the next new block needs anyway. */
-  async ensureNext(): Promise<void> {
-    const { sizeBytes, segmentBytes } = this.#options
-    for (let segment = 0; segment * segmentBytes < sizeBytes; segment++)
-      if (this.#segments.get(segment) !== true) return this.ensure([segment])
-  }
-
   #begin(segments: readonly number[]): Promise<void> {
     const reservation = this.#reserveAll(segments)
     for (const segment of segments) this.#segments.set(segment, reservation)
@@ -74,27 +65,46 @@ export class SegmentedGrowth {
 
   /** Room is asked for once. All have ended when this does: none may be begun again before. */
   async #reserveAll(segments: readonly number[]): Promise<void> {
-    const { withRoom = atOnce } = this.#options
-    const bytes = segments.reduce((sum, segment) => sum + this.#length(segment), 0)
     // A turn later, so that whoever began has noted the reservation.
     await Promise.resolve()
     try {
-      const ended = await withRoom(bytes, () => Promise.allSettled(segments.map((segment) => this.#reserve(segment))))
-      for (const one of ended) if (one.status === 'rejected') throw one.reason
+      await this.#reserveMissing(segments)
     } finally {
       for (const segment of segments) if (this.#segments.get(segment) !== true) this.#segments.delete(segment)
     }
   }
 
-  async #reserve(segment: number): Promise<void> {
-    const { binding, region, segmentBytes } = this.#options
-    const kind = await binding.reserveFile(region, segment * segmentBytes, this.#length(segment))
-    this.#kind = weakerGrowth(this.#kind, kind)
-    this.markUsed(segment)
+  async #reserveMissing(segments: readonly number[]): Promise<void> {
+    const { withRoom = atOnce, space } = this.#options
+    const there = await space()
+    const missing = segments.filter((segment) => missingBytes([this.#range(segment)], there) > 0)
+    for (const segment of segments) if (!missing.includes(segment)) this.#done(segment)
+    if (missing.length === 0) return
+    const bytes = missingBytes(
+      missing.map((segment) => this.#range(segment)),
+      there,
+    )
+    const ended = await withRoom(bytes, () => Promise.allSettled(missing.map((segment) => this.#reserve(segment))))
+    for (const one of ended) if (one.status === 'rejected') throw one.reason
   }
 
-  #length(segment: number): number {
+  async #reserve(segment: number): Promise<void> {
+    const { binding, region } = this.#options
+    const { begin, end } = this.#range(segment)
+    const kind = await binding.reserveFile(region, begin, end - begin)
+    this.#kind = weakerGrowth(this.#kind, kind)
+    this.#done(segment)
+  }
+
+  #done(segment: number): void {
+    const { begin, end } = this.#range(segment)
+    this.#segments.set(segment, true)
+    this.#reservedBytes += end - begin
+  }
+
+  #range(segment: number): FileRange {
     const { sizeBytes, segmentBytes } = this.#options
-    return Math.min(segmentBytes, sizeBytes - segment * segmentBytes)
+    const begin = segment * segmentBytes
+    return { begin, end: Math.min(begin + segmentBytes, sizeBytes) }
   }
 }

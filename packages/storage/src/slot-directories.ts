@@ -2,6 +2,7 @@ import type { Dirent, Stats } from 'node:fs'
 import { readdir, rm, stat, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Binding } from '@kvbm/native'
+import { allocatedBytes } from './file-space.js'
 import { checkOwnFile, explained, readOwnText } from './private-directory.js'
 import { bindingOf, type RuntimeOption } from './runtime-option.js'
 import { slotGeometry } from './slot-geometry.js'
@@ -121,11 +122,6 @@ async function examine(binding: Binding, root: string, name: string): Promise<Sl
     usedMs: stats.reduce((latest, file) => Math.max(latest, file.mtimeMs), 0),
     capacityBytes: await capacityOf(binding, join(directory, 'slots.kvbm')),
   }
-}
-
-/** Windows reports no blocks. */
-function allocatedBytes({ blocks, size }: Stats): number {
-  return Number.isFinite(blocks) && process.platform !== 'win32' ? blocks * 512 : size
 }
 
 async function capacityOf(binding: Binding, table: string): Promise<number> {

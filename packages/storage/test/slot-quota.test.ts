@@ -100,6 +100,35 @@ onEachBinding((makeBinding) => {
     })
   })
 
+  describe('what a file has when it is opened again', () => {
+    test('is not asked for again, and what it has not is, also beside a block', async () => {
+      await using world = setUp(makeBinding)
+      await world.store('ours', [0, 1, 2, 3, 4], { numSlots: 5 })
+      const greedy = await world.open('without a quota', { numSlots: 64 })
+      const file = await world.open('ours', { quotaBytes: 16 * MIB, numSlots: 64 })
+      writeFileSync(join(world.root, slotDirectoryName('without a quota'), 'blocks.kvbm'), new Uint8Array(16 * MIB))
+      await file.reserve(firstSlots(4))
+      await expect(file.reserve(Uint32Array.of(5))).rejects.toMatchObject({
+        code: 'KVBM_STORAGE_FULL',
+        message: expect.stringMatching(/no room to grow by 196608 bytes/),
+      })
+      expect(file.describe().facts.reservedBytes).toBe(SEGMENT_BYTES)
+      await greedy.close()
+    })
+
+    test('after fewer slots and more again, what all take stays within the quota', async () => {
+      await using world = setUp(makeBinding)
+      const quotaBytes = 16 * MIB
+      await world.store('a', [0], { quotaBytes, numSlots: 200 })
+      await (await world.open('a', { quotaBytes, numSlots: 10 })).close()
+      const b = await world.open('b', { quotaBytes, numSlots: 150 })
+      await storeBlocks(b, world.runtime, [0])
+      const a = await world.open('a', { quotaBytes, numSlots: 200 })
+      for (const file of [a, b]) await storeBlocks(file, world.runtime, [...Array(file.numSlots).keys()])
+      expect(world.usedBytes()).toBeLessThanOrEqual(quotaBytes)
+    })
+  })
+
   describe('larger and smaller on reopen', () => {
     test('a smaller quota cuts the file and keeps the blocks below the cut; a larger one gives the slots back', async () => {
       await using world = setUp(makeBinding)
