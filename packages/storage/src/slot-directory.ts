@@ -1,8 +1,8 @@
-import { rename, writeFile } from 'node:fs/promises'
+import { rename, stat, unlink, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { DirectoryForeignError, StorageIoError } from '@kvbm/core'
 import type { Binding, FileRegion } from '@kvbm/native'
-import { checkOwnDirectory, checkOwnFile, claimDirectory, explained } from './private-directory.js'
+import { checkOwnDirectory, checkOwnFile, claimDirectory, explained, readOwnText } from './private-directory.js'
 import { type DecodedCopy, directoryNameOf, FORMAT_VERSION, type Superblock } from './superblock.js'
 import { readSuperblock, writeSuperblock } from './superblock-file.js'
 
@@ -71,19 +71,30 @@ export async function inspectTable(
   paths: SlotPaths,
   expected: Expectation,
 ): Promise<Superblock | undefined> {
-  if (!(await checkOwnFile(paths.directory, paths.table))) return undefined
+  if (!(await checkOwnFile(paths.directory, paths.table))) return expectNoForeignData(paths, expected)
   const file = await binding.openFile({ path: paths.table, write: false, create: false, direct: false })
   try {
-    if (file.sizeBytes === 0) return undefined
+    if (file.sizeBytes === 0) return await expectNoForeignData(paths, expected)
     return acceptSuperblock(await readSuperblock(binding, file.id), paths, expected)
   } finally {
     binding.closeRegion(file.id)
   }
 }
 
+/** Our data is made after table and text: with bytes in it and neither of them beside it, it is somebody else's. */
+async function expectNoForeignData(
+  { directory, data, fingerprint }: SlotPaths,
+  expected: Expectation,
+): Promise<undefined> {
+  if (!(await checkOwnFile(directory, data)) || (await explained(directory, () => stat(data))).size === 0) return
+  if ((await readOwnText(directory, fingerprint)) === expected.fingerprint.trim()) return
+  throw new DirectoryForeignError(directory, `${data} has bytes, but no slot table of this library says of what`)
+}
+
 /** Creates the table under another name and moves it into place whole, so that a half-made one is never found. */
 export async function createTable(binding: Binding, paths: SlotPaths, expected: Expectation): Promise<Superblock> {
   const path = newTablePath(paths.table)
+  if (await checkOwnFile(paths.directory, path)) await explained(paths.directory, () => unlink(path))
   const file = await binding.openFile({ path, write: true, create: true, direct: false })
   const empty = { formatVersion: FORMAT_VERSION, sequence: 0, epoch: 0, generationFloor: 1, numSlots: 0, ...expected }
   let written: Superblock

@@ -1,6 +1,7 @@
 import {
   closeSync,
   lstatSync,
+  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -65,6 +66,17 @@ onEachBinding((makeBinding) => {
       world.flip(world.table, 33)
       truncateSync(world.table, sizeBytes)
       await refusesUnchanged(world, /both copies are damaged/)
+    })
+
+    test('bytes of blocks without table and text beside them', async () => {
+      await using world = setUp(makeBinding)
+      mkdirSync(world.at('.'), { recursive: true, mode: 0o700 })
+      writeFileSync(world.data, 'precious', { mode: 0o600 })
+      await refusesUnchanged(world, /blocks\.kvbm has bytes, but no slot table/)
+      writeFileSync(world.at('fingerprint.json'), '{"model":"another"}\n', { mode: 0o600 })
+      await refusesUnchanged(world, /blocks\.kvbm has bytes, but no slot table/)
+      writeFileSync(world.table, '', { mode: 0o600 })
+      await refusesUnchanged(world, /blocks\.kvbm has bytes, but no slot table/)
     })
 
     test('a table of zeros, as a file system leaves one whose bytes never arrived', async () => {
@@ -264,6 +276,23 @@ onEachBinding((makeBinding) => {
       expect(file.recovered.count).toBe(0)
       await file.close()
     })
+
+    test('nothing of a table that was begun and never finished gets into the one that is made', async () => {
+      await using world = setUp(makeBinding)
+      mkdirSync(world.at('.'), { recursive: true, mode: 0o700 })
+      writeFileSync(`${world.table}.new`, Buffer.alloc(2 * TABLE_OFFSET, 7), { mode: 0o600 })
+      const { file } = await world.reopen()
+      expect(file.recovered).toMatchObject({ count: 0, damaged: 0 })
+      expect(lstatSync(world.table).size).toBe(TABLE_OFFSET + 8 * 64)
+    })
+
+    test('a table that was lost leaves our bytes of blocks to be written again', async () => {
+      await using world = await withBlocks(makeBinding)
+      rmSync(world.table)
+      const { file } = await world.reopen()
+      expect(file.recovered.count).toBe(0)
+      await storeBlocks(file, world.runtime, [0])
+    })
   })
 
   describe('growth', () => {
@@ -285,6 +314,34 @@ onEachBinding((makeBinding) => {
       await file.reserve(Uint32Array.of(4))
       await file.close()
       expect(lstatSync(world.data).size).toBe(5 * 8192)
+    })
+
+    test('a segment that holds a block is reserved where the file does not have it', async () => {
+      await using world = setUp(makeBinding)
+      const small = await world.open({ numSlots: 2 })
+      await storeBlocks(small, world.runtime, [0])
+      await small.close()
+      const file = await world.open({ numSlots: 8, segmentBytes: 8 * 8192 })
+      expect(file.describe().facts.reservedBytes).toBe(0)
+      await file.reserve(Uint32Array.of(1))
+      expect(file.describe().facts.reservedBytes).toBe(8 * 8192)
+      expect(lstatSync(world.data).size).toBe(8 * 8192)
+      expect(await readSlot(file, world.runtime, 0)).toEqual(blockOf(0, 8192))
+    })
+
+    posixTest('so is a segment of which the file has a hole, and its blocks are left alone', async () => {
+      await using world = setUp(makeBinding)
+      const small = await world.open({ numSlots: 2 })
+      await storeBlocks(small, world.runtime, [0])
+      await small.close()
+      truncateSync(world.data, 8 * 8192)
+      const file = await world.open({ numSlots: 8, segmentBytes: 8 * 8192 })
+      await file.reserve(Uint32Array.of(1))
+      // The portable twin cannot fill a hole, and says so.
+      const { growth } = file.describe().facts
+      expect(growth === 'sparse' || lstatSync(world.data).blocks * 512 >= 8 * 8192).toBe(true)
+      expect(growth).not.toBe('none yet')
+      expect(await readSlot(file, world.runtime, 0)).toEqual(blockOf(0, 8192))
     })
 
     test('reserving a segment that holds blocks leaves them alone', async () => {
