@@ -161,7 +161,7 @@ test('a disk that is too slow is degraded for both, one probe at a time hangs wi
 
 test('a disk whose writes hang is read again as soon as it can be, and written again when it takes bytes', async () => {
   using dir = temporaryDirectory()
-  await using world = await diskWorld(dir.path, { ...SOON, transferDeadlineMs: 20 })
+  await using world = await diskWorld(dir.path, { ...SOON, transferDeadlineMs: 500 })
   const { manager, faults, regions } = world
   const below = await offered(manager, 2, 1)
   await manager.host.resetBlocks(below)
