@@ -12,6 +12,8 @@ export interface Facts {
   blocksWritten: number
   /** Blocks read and compared with their names. */
   blocksJudged: number
+  /** The same of blocks that a reader found on disk, beside the process that wrote them. */
+  blocksJudgedBeside: number
   /** Blocks on disk after a death that had to be there, and were. */
   blocksFoundAgain: number
   /** Damaged blocks that the manager noticed. */
@@ -33,6 +35,7 @@ export function noFacts(): Facts {
     faults: 0,
     blocksWritten: 0,
     blocksJudged: 0,
+    blocksJudgedBeside: 0,
     blocksFoundAgain: 0,
     damageNoticed: 0,
     callsFailed: 0,

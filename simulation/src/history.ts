@@ -118,7 +118,7 @@ export class History {
     const options = { machine: this.#machine, scenario, diskBlocks, wrap, integrity, onEvent }
     while (this.#scenario.weather.kills && this.#random.chance(0.15)) await this.#dieOpening(options)
     this.#life = await this.#machine.until(Life.open(options))
-    this.#user = new User(this.#life, this.facts, this.#damage)
+    this.#user = this.#userOf(this.#life)
     this.#ledger.begin(this.#life)
     this.facts.lives++
   }
@@ -141,8 +141,7 @@ export class History {
       if (this.#life === life) this.#ledger.note(event)
     }
     life = await this.#machine.until(Life.open({ ...where, wrap, integrity, isReader: true, onEvent }))
-    // What its writer has overwritten since is not there any more, and no damage.
-    this.#beside = { life, user: new User(life, this.facts, { isPossible: true }), running: new Set() }
+    this.#beside = { life, user: this.#userOf(life, true), running: new Set() }
     this.facts.readers++
   }
 
@@ -177,13 +176,24 @@ export class History {
     life.tookOver()
     this.#beside = undefined
     this.#life = life
-    this.#user = new User(life, this.facts, this.#damage)
+    this.#user = this.#userOf(life)
     this.#ledger.begin(life)
   }
 
   #killBeside(): void {
     if (this.#beside !== undefined) this.#machine.killOne(this.#beside.life.ground.process)
     this.#beside = undefined
+  }
+
+  /** While its writer does nothing, who reads beside it finds all that this one has, and gets it. */
+  async #judgeBeside({ life, user }: Place): Promise<void> {
+    await this.#machine.until(runOn(life.ground, () => life.manager.disk.refresh()))
+    if (!this.#damage.isPossible) this.#ledger.checkBeside(this.#life, life)
+    await this.#machine.until(runOn(life.ground, () => this.#judged(user, () => user.readDisk())))
+  }
+
+  #userOf(life: Life, isBeside = false): User {
+    return new User({ life, facts: this.facts, damage: this.#damage, isBeside })
   }
 
   #otherSize(): number {
@@ -323,13 +333,16 @@ export class History {
 
   /** Everything is let go and everybody comes to an end; then nothing is held. */
   async #settle(): Promise<void> {
-    if (this.#beside !== undefined) await this.#settleBeside(this.#beside)
-    this.#killBeside()
     this.#life.faults.clear()
     this.#machine.disk.capacityBytes = Number.POSITIVE_INFINITY
     await this.#machine.until(Promise.all(this.#running))
     runOn(this.#life.ground, () => this.#user.releaseAll())
     await this.#machine.until(runOn(this.#life.ground, () => this.#life.manager.settled()))
+    if (this.#beside !== undefined) {
+      await this.#settleBeside(this.#beside)
+      await this.#judgeBeside(this.#beside)
+    }
+    this.#killBeside()
     await this.#machine.idle()
     this.#check()
     expectNothingHeld(this.#life)

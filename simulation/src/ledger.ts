@@ -1,5 +1,6 @@
 import type { ManagerEvent } from '@kvbm/manager'
 import type { Facts } from './facts.js'
+import { runOn } from './ground.js'
 import type { Life } from './life.js'
 
 /** One block on disk: its name in hex and its slot. */
@@ -60,6 +61,15 @@ export class Ledger {
       if (!this.#announced.has(name)) throw new Error(`Block ${name} is on disk, and was not announced.`)
     if (found.size === this.#announced.size) return
     throw new Error(`${this.#announced.size} blocks were announced on disk, and ${found.size} are there.`)
+  }
+
+  /** Who reads beside a writer that does nothing finds what this one has. */
+  checkBeside(writer: Life, { ground, manager }: Life): void {
+    for (const { name, slot } of storedOn(writer)) {
+      if (this.#damagedSlots.has(slot)) continue
+      using found = runOn(ground, () => manager.disk.match(writer.prompts.blocks.get(name)!))
+      if (found.count === 0) throw new Error(`Block ${name} of slot ${slot} is on disk, and a reader does not find it.`)
+    }
   }
 
   /** The process dies, or ends; `forgotten` are names that it had reset, with nothing under way that could bring them back. */

@@ -19,6 +19,14 @@ export interface Damage {
   isPossible: boolean
 }
 
+export interface UserOptions {
+  readonly life: Life
+  readonly facts: Facts
+  readonly damage: Damage
+  /** Of a process that reads the disk beside the one that writes it. What that one overwrote since is missing, and no damage. */
+  readonly isBeside?: boolean
+}
+
 /** Whoever uses the manager of one life, and what is held in the middle of a history. */
 export class User {
   readonly manager: Manager
@@ -27,12 +35,14 @@ export class User {
   readonly #runs: ImmutableBlocks[] = []
   readonly #facts: Facts
   readonly #damage: Damage
+  readonly #isBeside: boolean
 
-  constructor(life: Life, facts: Facts, damage: Damage) {
+  constructor({ life, facts, damage, isBeside = false }: UserOptions) {
     this.life = life
     this.manager = life.manager
     this.#facts = facts
     this.#damage = damage
+    this.#isBeside = isBeside
   }
 
   /** The main job: what is cached comes up, the rest is computed, and all is let go. */
@@ -118,7 +128,7 @@ export class User {
   async readDisk(): Promise<void> {
     for (const hash of this.life.prompts.blocks.values()) {
       using block = this.manager.disk.match(hash)
-      await this.#judge(block, {})
+      await this.#judgeOnDisk(block, {})
     }
   }
 
@@ -133,11 +143,18 @@ export class User {
   }
 
   async #judgeLease({ runs }: Lease, wait: WaitOptions): Promise<void> {
-    for (const { blocks } of runs) await this.#judge(blocks, wait)
+    for (const { tier, blocks } of runs)
+      if (tier === 'disk') await this.#judgeOnDisk(blocks, wait)
+      else await this.#judge(blocks, wait)
   }
 
-  /** Whatever comes back is right. Less than was asked for comes only where bytes were damaged. */
-  async #judge(blocks: ImmutableBlocks, wait: WaitOptions): Promise<void> {
+  async #judgeOnDisk(blocks: ImmutableBlocks, wait: WaitOptions): Promise<void> {
+    const sound = await this.#judge(blocks, wait)
+    if (this.#isBeside) this.#facts.blocksJudgedBeside += sound
+  }
+
+  /** Whatever comes back is right: so many blocks. Less than was asked for comes only where bytes were damaged. */
+  async #judge(blocks: ImmutableBlocks, wait: WaitOptions): Promise<number> {
     using held = blocks.retain()
     const { blockBytes } = this.manager
     const read = await this.manager.read(held, wait)
@@ -145,10 +162,11 @@ export class User {
     const expected = bytesOf(held.hashes, blockBytes).subarray(0, read.length)
     if (Buffer.compare(read, expected) !== 0)
       throw new Error(`Wrong bytes were served: ${differences(read, expected)}.`)
-    if (sound < held.count && !this.#damage.isPossible)
+    if (sound < held.count && !this.#damage.isPossible && !this.#isBeside)
       throw new Error(`Of ${held.count} blocks ${sound} were sound, and nothing had damaged any.`)
     this.#facts.blocksJudged += sound
     this.life.machine.scheduler.note(`judged ${sound} of ${held.count}`)
+    return sound
   }
 
   #existing(tier: TierName): TierName {
