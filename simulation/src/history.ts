@@ -20,7 +20,17 @@ const CALLS = [
 ] as ReadonlyArray<Exclude<keyof User & string, 'life' | 'manager' | 'readDisk' | 'releaseAll'>>
 
 /** What the user of a reader beside does. */
-const READERS_CALLS = ['serve', 'serve', 'match', 'onboard', 'read', 'refresh', 'refresh', 'release'] as const
+const READERS_CALLS = [
+  'serve',
+  'match',
+  'match',
+  'onboard',
+  'onboard',
+  'readLease',
+  'readLease',
+  'refresh',
+  'release',
+] as const
 
 /** Within so many looks a reader must have found that its writer is gone. */
 const LOOKS_MAX = 20
@@ -104,7 +114,7 @@ export class History {
     else if (lot < 0.35) this.#machine.disk.writeBack(random.unit())
     else if (lot < 0.4 && this.#scenario.isShared) await this.#openBeside()
     else if (lot < 0.42 && kills && this.#beside !== undefined) await this.#takeOver(this.#beside)
-    else if (lot < 0.5 && this.#beside !== undefined) await this.#callBeside(this.#beside)
+    else if (lot < 0.65 && this.#beside !== undefined) await this.#callBeside(this.#beside)
     else for (let calls = 1 + random.below(3); calls > 0; calls--) await this.#makeCall()
     await this.#pass(random.below(TURNS_MAX))
     this.#check()
@@ -145,10 +155,22 @@ export class History {
     this.facts.readers++
   }
 
+  /** The writer goes on meanwhile: what a reader found a moment ago may be overwritten when it reads it. */
   async #callBeside(beside: Place): Promise<void> {
-    const name = this.#random.pick(READERS_CALLS)
-    const call = this.#drawCall(beside.life)
-    await this.#begun(beside, `reader's ${name}`, () => beside.user[name](call))
+    const names = [this.#random.pick(READERS_CALLS), 'refresh', 'match', 'match', 'readLease', 'readLease'] as const
+    for (const name of names) {
+      const call = this.#drawCall(beside.life)
+      await this.#begun(beside, `reader's ${name}`, () => beside.user[name](call))
+      if (name === 'match') await this.#overwrite()
+    }
+  }
+
+  async #overwrite(): Promise<void> {
+    const [life, user] = [this.#life, this.#user]
+    const call = { ...this.#drawCall(life), tier: 'disk' as const }
+    await this.#begun({ life, user, running: this.#running }, 'compute', () => user.compute(call))
+    if (this.#random.chance(0.5))
+      await this.#begun({ life, user, running: this.#running }, 'release', () => user.release(call))
   }
 
   /** Lets the reader come to an end; then it holds nothing. */

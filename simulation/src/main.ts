@@ -70,14 +70,14 @@ function parse(): Task | undefined {
   }
   const first = wholeNumber('--seed', values.seed ?? '1')
   const isOne = values.seed !== undefined && values.seeds === undefined
-  const count = values.seeds === undefined ? Number.POSITIVE_INFINITY : wholeNumber('--seeds', values.seeds)
+  const count = values.seeds === undefined ? Number.POSITIVE_INFINITY : wholeNumber('--seeds', values.seeds, 1)
   return { first, count: isOne ? 1 : count, trace: values.trace }
 }
 
-function wholeNumber(flag: string, text: string): number {
+function wholeNumber(flag: string, text: string, least = 0): number {
   const value = Number(text)
-  if (/^\d+$/.test(text) && Number.isSafeInteger(value)) return value
-  throw new TypeError(`${flag}: expected a whole number, got '${text}'. See --help.`)
+  if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= least) return value
+  throw new TypeError(`${flag}: expected a whole number of ${least} or more, got '${text}'. See --help.`)
 }
 
 function formatFacts(facts: Facts): string {

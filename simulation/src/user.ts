@@ -99,6 +99,11 @@ export class User {
     if (run !== undefined) await this.#judge(run, wait)
   }
 
+  async readLease({ which, wait }: Call): Promise<void> {
+    const lease = this.#leases[which % this.#leases.length]
+    if (lease !== undefined) await this.#judgeLease(lease, wait)
+  }
+
   async release({ which }: Call): Promise<void> {
     this.#leases.splice(-1 - (which % 2), 1)[0]?.release()
     this.#runs.splice(-1 - (which % 2), 1)[0]?.release()

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { addFacts, noFacts } from '../src/facts.js'
 import { simulate } from '../src/simulate.js'
 import { SimulationFailure } from '../src/simulation-failure.js'
-import { DEFECTS } from './support/defects.js'
+import { DEFECTS, type Defect } from './support/defects.js'
 
 /** Histories of a test run; `npm run simulate` lives them until stopped. */
 const SEEDS = Number(process.env.KVBM_SEEDS ?? 40)
@@ -35,16 +35,17 @@ test('a seed lived twice is the same to the last turn', async () => {
 
 test('a failing seed names itself and the command that lives it again, and fails again in the same way', async () => {
   const defect = DEFECTS['checksums are not compared']!
-  const first = await firstFailure(defect.options)
+  const first = await firstFailure(defect)
   expect(first.message).toContain(`npm run simulate -- --seed ${first.seed} --trace`)
   await expect(simulate(first.seed, defect.options)).rejects.toThrow(first.message)
 })
 
-test.each(Object.entries(DEFECTS))('where %s, a simulation finds it', async (_, { options, finding }) => {
-  expect((await firstFailure(options)).message).toMatch(finding)
+test.each(Object.entries(DEFECTS))('where %s, a simulation finds it', async (_, defect) => {
+  using _planted = defect.plant?.()
+  expect((await firstFailure(defect)).message).toMatch(defect.finding)
 })
 
-async function firstFailure(options: Parameters<typeof simulate>[1]): Promise<SimulationFailure> {
+async function firstFailure({ options }: Defect): Promise<SimulationFailure> {
   for (let seed = 1; seed <= SEEDS; seed++) {
     try {
       await simulate(seed, options)

@@ -1,5 +1,6 @@
 import { HashIndex, type TransferJob } from '@kvbm/core'
 import type { Binding } from '@kvbm/native'
+import { DiskAllocator, type FoundSlots, type SlotReader } from '@kvbm/storage'
 import type { HistoryOptions } from '../../src/history.js'
 import { overriding } from '../../src/overriding.js'
 
@@ -9,6 +10,8 @@ const RUN_FIELDS = 5
 export interface Defect {
   readonly options: HistoryOptions
   readonly finding: RegExp
+  /** Puts it into what readers are, where it cannot lie between manager and machine. */
+  readonly plant?: () => Disposable
 }
 
 /** Defects that a manager could have, put between it and the machine. A simulation that does not find them is worth nothing. */
@@ -41,6 +44,45 @@ export const DEFECTS: Readonly<Record<string, Defect>> = {
     options: { wrap: (binding) => overriding(binding, { recoverSlots: withoutFirst(binding) }) },
     finding: /was committed, and is lost/,
   },
+  'a reader finds nothing': {
+    options: {},
+    plant: () =>
+      inReaders((reader) => {
+        const find = reader.find.bind(reader)
+        return { find: (hashes) => find(hashes.subarray(0, 0)), scan: ({ count }) => new Uint8Array(count) }
+      }),
+    finding: /is on disk, and a reader does not find it/,
+  },
+  'a reader never looks what is new': {
+    options: {},
+    plant: () => inReaders(() => ({ refresh: async () => {} })),
+    finding: /is on disk, and a reader does not find it/,
+  },
+  'a reader does not look at the records before and after a copy': {
+    options: {},
+    plant: () => inReaders(() => ({ whileStanding: copyAnyway })),
+    finding: /A damaged block was found, and nothing had damaged any/,
+  },
+}
+
+async function copyAnyway({ slots }: FoundSlots, copy: () => Promise<void>): Promise<number> {
+  await copy()
+  return slots.length
+}
+
+/** Readers that are opened do something in another way, until it is disposed. */
+function inReaders(change: (reader: SlotReader) => Partial<SlotReader>): Disposable {
+  const { prototype } = DiskAllocator
+  const { openSlotsReadOnly } = prototype
+  prototype.openSlotsReadOnly = async function (this: DiskAllocator, ...options) {
+    const reader = await openSlotsReadOnly.apply(this, options)
+    return Object.assign(reader, change(reader))
+  }
+  return {
+    [Symbol.dispose]: () => {
+      prototype.openSlotsReadOnly = openSlotsReadOnly
+    },
+  }
 }
 
 /** Writes to files go on after they were acknowledged. */
