@@ -12,12 +12,21 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const found = join(root, 'build', 'fuzz-found')
 const { values } = parseArgs({ options: { seconds: { type: 'string', default: '10' } } })
 
+const seconds = wholeSeconds(values.seconds)
 const missing = [...missingTools(), ...missingFuzzer()]
-if (missing.length > 0) {
+if (seconds === undefined) {
+  console.error(`--seconds: expected a whole number of 1 or more, got '${values.seconds}'. Leave it out for 10.`)
+  process.exitCode = 2
+} else if (missing.length > 0) {
   console.warn(`SKIPPED: fuzzing. Missing: ${missing.join('; ')}. On Debian and Ubuntu: sudo apt-get install clang`)
 } else if (!fuzz()) {
   console.error('Fuzzing failed.')
   process.exitCode = 1
+}
+
+function wholeSeconds(text) {
+  const count = Number(text)
+  return /^\d+$/.test(text) && Number.isSafeInteger(count) && count > 0 ? count : undefined
 }
 
 function fuzz() {
@@ -27,7 +36,7 @@ function fuzz() {
     run('cmake', '--build', '--preset', 'fuzz', '--parallel') &&
     run(
       join(root, 'build', 'core-fuzz', 'fuzz', 'slot_table_fuzzer'),
-      `-max_total_time=${values.seconds}`,
+      `-max_total_time=${seconds}`,
       '-max_len=4096',
       `-artifact_prefix=${found}/broken-`,
       found,
