@@ -3,7 +3,7 @@ import { DisposeStack } from '@kvbm/core'
 import type { Binding, FileRegion } from '@kvbm/native'
 import { acceptSuperblock, type Expectation, findSlotDirectory, type SlotPaths } from './slot-directory.js'
 import { directIoFor } from './slot-geometry.js'
-import type { DecodedCopy, Superblock } from './superblock.js'
+import { type DecodedCopy, RECORD_BYTES, type Superblock, TABLE_OFFSET } from './superblock.js'
 import { readSuperblock } from './superblock-file.js'
 
 /** Table and data of one fingerprint, open for reading beside their writer. */
@@ -71,5 +71,12 @@ export async function readSuperblockBeside(
 ): Promise<Superblock> {
   let found: DecodedCopy = await readSuperblock(binding, table.id)
   if (found === 'torn') found = await readSuperblock(binding, table.id)
-  return acceptSuperblock(found, paths, expected)
+  const superblock = acceptSuperblock(found, paths, expected)
+  return { ...superblock, numSlots: Math.min(superblock.numSlots, await recordsIn(paths)) }
+}
+
+/** Records that the table has bytes for: whoever writes it makes it longer first. A number is never believed for its own sake. */
+async function recordsIn({ table }: SlotPaths): Promise<number> {
+  const { size } = await stat(table)
+  return Math.max(0, Math.floor((size - TABLE_OFFSET) / RECORD_BYTES))
 }

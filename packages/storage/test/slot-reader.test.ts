@@ -57,6 +57,13 @@ onEachBinding((makeBinding) => {
       expect(world.scans() - scanned).toBe(1)
     })
 
+    test('a superblock that promises more records than its table has is believed for those that are there', async () => {
+      await using world = await openWorld(makeBinding)
+      world.writeSuperblock({ numSlots: 2 ** 28 })
+      await using reader = await world.openReader()
+      expect([reader.count, reader.numSlots, reader.reason]).toEqual([3, NUM_SLOTS, ''])
+    })
+
     test('of two records with one hash the newer one is read, and the older one when that is gone', async () => {
       await using world = await openWorld(makeBinding)
       await storeBlocks(world.file, world.runtime, [4500], [101])
