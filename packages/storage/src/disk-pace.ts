@@ -14,8 +14,10 @@ export const REQUEST_BYTES_MAX = 2 ** 30
 /** A slower trial counts as equal down to this share of the fastest; then fewer requests at a time win. */
 const EQUAL = 0.95
 
-/** Throws `RangeError` unless both numbers are what an engine takes, or absent. */
-export function checkDiskIo({ depth, requestBytes }: DiskIo): DiskIo {
+/** Throws `RangeError` unless both numbers are what an engine takes, or absent; `TypeError` for anything else in it. */
+export function checkDiskIo({ depth, requestBytes, ...others }: DiskIo): DiskIo {
+  for (const name of Object.keys(others))
+    throw new TypeError(`io.${name}: no such field. There are: depth, requestBytes.`)
   if (depth !== undefined && positiveInteger('io.depth', depth) > DEPTH_MAX)
     throw invalidArgument('io.depth', `at most ${DEPTH_MAX}`, depth)
   if (requestBytes !== undefined && !isRequestBytes(requestBytes))

@@ -3,11 +3,13 @@ import {
   ClosedError,
   checkWait,
   DeadlineError,
+  invalidArgument,
   positiveInteger,
   StorageIoError,
   TIMER_MS_MAX,
   type TransferJob,
   type TransferOptions,
+  type TransferPriority,
   type TransferRuntime,
   type TransferRuntimeStats,
 } from '@kvbm/core'
@@ -71,7 +73,7 @@ export class NativeTransferRuntime implements TransferRuntime {
     if (this.#closing !== undefined) throw new ClosedError('transfer runtime')
     if (this.#tickets.size >= this.jobsMax) throw queueFull(this.jobsMax)
     const bytes = bytesOf(job.runs)
-    const flags = (options?.priority === 'offload' ? IN_BACKGROUND : 0) | this.#placeOf(bytes)
+    const flags = (isOffload(options?.priority) ? IN_BACKGROUND : 0) | this.#placeOf(bytes)
     const ticket = this.#nextTicket++
     this.#tickets.add(ticket)
     try {
@@ -184,6 +186,12 @@ let shared: NativeTransferRuntime | undefined
 export function defaultTransferRuntime(): NativeTransferRuntime {
   if (shared === undefined || shared.closed) shared = new NativeTransferRuntime()
   return shared
+}
+
+function isOffload(priority: TransferPriority | undefined): boolean {
+  if (priority === undefined || priority === 'onboard') return false
+  if (priority === 'offload') return true
+  throw invalidArgument('priority', "'onboard' or 'offload'", priority)
 }
 
 function bytesOf(runs: Float64Array): number {

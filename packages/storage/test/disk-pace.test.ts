@@ -162,6 +162,7 @@ describe('a runtime', () => {
     [{ depth: 1025 }, /io.depth: expected at most 1024/],
     [{ requestBytes: 1000 }, /io.requestBytes: expected a multiple of 4096/],
     [{ requestBytes: 2 ** 31 }, /io.requestBytes/],
+    [{ depthh: 4 }, /io.depthh: no such field. There are: depth, requestBytes/],
   ])('does not get %j', (io, message) => {
     expect(() => new DiskAllocator('never-made', { io })).toThrow(message)
   })

@@ -33,10 +33,11 @@ onEachBinding((makeBinding) => {
   })
 })
 
-test('patience that is none is refused before anything moves', async () => {
+test('patience that is none and unknown priorities are refused before anything moves', async () => {
   await using world = setUp(simulatedHardware().runtime.binding)
   await expect(world.runtime.submit(world.longJob, { deadlineMs: -1 })).rejects.toThrow(/deadlineMs.*-1/)
   await expect(world.runtime.submit(world.longJob, { signal: 5 as never })).rejects.toThrow(/signal/)
+  await expect(world.runtime.submit(world.longJob, { priority: 'soon' as never })).rejects.toThrow(/priority.*'soon'/)
   expect(world.target[0]).toBe(0)
 })
 
