@@ -162,9 +162,15 @@ describe('a runtime', () => {
     [{ depth: 1025 }, /io.depth: expected at most 1024/],
     [{ requestBytes: 1000 }, /io.requestBytes: expected a multiple of 4096/],
     [{ requestBytes: 2 ** 31 }, /io.requestBytes/],
-    [{ depthh: 4 }, /io.depthh: no such field. There are: depth, requestBytes/],
   ])('does not get %j', (io, message) => {
     expect(() => new DiskAllocator('never-made', { io })).toThrow(message)
+  })
+
+  test('names a field that does not exist', () => {
+    const io = { depthh: 4 } as never
+    expect(() => new DiskAllocator('never-made', { io })).toThrow(
+      'io.depthh: no such field. There are: depth, requestBytes.',
+    )
   })
 })
 
