@@ -60,6 +60,20 @@ export class HashIndex {
     }
   }
 
+  /** Of several blocks with the four words at `at` the id of the one whose number in `ranks` is highest, or −1. */
+  findHighest(words: Uint32Array, at: number, ranks: Float64Array): number {
+    let highest = NOWHERE
+    for (
+      let place = this.#home(words[at]!, words[at + 2]!);
+      this.#entries[place] !== 0;
+      place = (place + 1) & this.#mask
+    ) {
+      const id = this.#idAt(place)
+      if (this.#hasWords(id, words, at) && (highest === NOWHERE || ranks[id]! > ranks[highest]!)) highest = id
+    }
+    return highest
+  }
+
   /** Adds a block. Several with the same words may stand beside each other. */
   insert(id: number): void {
     const key = id * WORDS_PER_HASH
@@ -88,6 +102,17 @@ export class HashIndex {
       gap = place
     }
     entries[gap] = 0
+  }
+
+  #hasWords(id: number, words: Uint32Array, at: number): boolean {
+    const keys = this.#keys
+    const key = id * WORDS_PER_HASH
+    return (
+      keys[key] === words[at] &&
+      keys[key + 1] === words[at + 1] &&
+      keys[key + 2] === words[at + 2] &&
+      keys[key + 3] === words[at + 3]
+    )
   }
 
   #idAt(place: number): number {

@@ -1,4 +1,5 @@
 import {
+  BLOCKS_MAX,
   type BlockHashes,
   ClosedError,
   invalidArgument,
@@ -277,7 +278,7 @@ export class SlotReader {
   /** What is known goes on being known while one writer has the table; of another epoch everything is looked at. */
   #stateFor(files: ReaderFiles, superblock: Superblock): Opened {
     const { epoch } = superblock
-    const numSlots = Math.min(superblock.numSlots, SLOTS_MAX)
+    const numSlots = Math.min(superblock.numSlots, BLOCKS_MAX)
     const known = this.#opened
     const fits = known?.index.numSlots === numSlots
     if (fits && known.epoch === epoch) return known
