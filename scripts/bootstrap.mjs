@@ -1,5 +1,5 @@
-// The door of a fresh clone: `node scripts/bootstrap.mjs demo|test|bench|simulate [arguments…]` makes ready what is missing, then runs
-// it. In this file only syntax that old versions of Node.js understand: they must get as far as the message.
+// The door of a fresh clone: `node scripts/bootstrap.mjs demo|test|bench|simulate [arguments…]` makes ready what is missing, then
+// runs it. In this file only syntax that old versions of Node.js understand: they must get as far as the message.
 import { readFileSync } from 'node:fs'
 
 const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))

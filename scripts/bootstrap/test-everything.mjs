@@ -6,7 +6,10 @@ import { quietStep, StepFailed } from './step.mjs'
 
 const VITEST = join(ROOT, 'node_modules', 'vitest', 'vitest.mjs')
 
-/** Every test of every package, then those of the C++ core, then its fuzzer for some seconds; with arguments, what vitest makes of them. Gives the exit code. */
+/**
+ * Every test of every package, then those of the C++ core, then its fuzzer for some seconds; with arguments, what vitest makes of
+ * them. Gives the exit code.
+ */
 export async function runTests(args) {
   const { env } = await makeReady()
   const { code, interrupted } = await runProgram([VITEST, 'run', ...args], env)

@@ -45,7 +45,7 @@ struct ItemSizes {
   std::uint64_t memory_row_bytes_max = std::uint64_t{1} << 20;
   std::uint64_t file_row_bytes_max = std::uint64_t{1} << 20;
   /// Shorter rows go together, so that handing them out costs nothing; to the disk fewer of them.
-  /// In memory so many more as the job has parts of `1 / memory_items`, up to the maximum.
+  /// Memory of a large job goes in about `memory_items` items, none longer than the maximum.
   std::uint64_t memory_item_bytes = std::uint64_t{256} << 10;
   std::uint64_t memory_item_bytes_max = std::uint64_t{4} << 20;
   std::uint64_t memory_items = 32;

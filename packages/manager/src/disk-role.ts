@@ -30,8 +30,9 @@ export interface DiskRoleOptions {
 
 /**
  * A disk tier that is read beside another process. From time to time it looks: if the writer is gone it takes over what it has open,
- * else it reads what was stored meanwhile. What was removed or replaced under it is nobody's to take over. Taking over gives the tier a new pool, restored from the records; blocks that were found before stay with
- * the reader, and copies of them end as reader reads.
+ * else it reads what was stored meanwhile. What was removed or replaced under it is nobody's to take over. Taking over gives the
+ * tier a new pool, restored from the records; blocks that were found before stay with the reader, and copies of them end as reader
+ * reads.
  */
 export class DiskRole {
   readonly #options: DiskRoleOptions

@@ -22,7 +22,7 @@ const THREADS_MAX = 8
 const DISK_THREADS = 16
 /** Far above what a healthy machine has under way, far below what would fill the heap. */
 const JOBS_MAX = 4096
-/** Small jobs run within `submit` until they moved so much in one turn of the event loop: some ten microseconds of it. */
+/** Small jobs run within `submit` until they moved so much in one turn of the event loop: about a tenth of a millisecond. */
 const INLINE_BYTES_PER_TURN = 1024 * 1024
 const NUMBERS_PER_RUN = 5
 
@@ -103,7 +103,7 @@ export class NativeTransferRuntime implements TransferRuntime {
     }
   }
 
-  /** `jobs` and `bytes` count what succeeded. A thread runs one job at a time, so at most as many as threads of a kind are running. */
+  /** `jobs` and `bytes` count what succeeded. `running` is an upper bound: as many jobs as the larger kind of threads has. */
   stats(): TransferRuntimeStats {
     const running = Math.min(this.#tickets.size, Math.max(this.threads, this.diskThreads))
     return { queued: this.#tickets.size - running, running, jobs: this.#jobs, bytes: this.#bytes }
